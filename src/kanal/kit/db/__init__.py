@@ -1,0 +1,23 @@
+"""Three databases, one way in: sessions opened for a workspace, and hand-written SQL where it counts."""
+
+from kanal.kit.db.base import TABLE_OPTIONS, Base, apply_prefix
+from kanal.kit.db.database import Database, Session
+from kanal.kit.db.statement import Statement, UnscopedStatementError, as_id
+from kanal.kit.db.types import BigKey, Digest, Id, Instant, Json, LongText
+
+__all__ = [
+    "TABLE_OPTIONS",
+    "Base",
+    "BigKey",
+    "Database",
+    "Digest",
+    "Id",
+    "Instant",
+    "Json",
+    "LongText",
+    "Session",
+    "Statement",
+    "UnscopedStatementError",
+    "apply_prefix",
+    "as_id",
+]
