@@ -1,0 +1,7 @@
+import { createRouter, createWebHistory } from 'vue-router'
+import { features } from '@/features'
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes: features.flatMap((feature) => feature.routes ?? []),
+})
