@@ -1,0 +1,176 @@
+/** Rooms, whether I am in them, and my membership. */
+import type { MembershipEntry, RoomsState } from '../state'
+import type { Timeline } from '../timeline'
+import type { Id, Membership, Room } from '../types'
+import { raiseMarker } from './people'
+
+export function applyRooms(state: RoomsState, rooms: readonly Room[], cursor: number): RoomsState {
+  const listed = new Set(rooms.map((room) => room.id))
+  let next: RoomsState = { ...state, ready: true }
+  for (const room of rooms) {
+    const known = next.presence[room.id]
+    // A leave that is younger than this list stands.
+    if (known && !known.joined && known.at > cursor) continue
+    next = enter(next, room, Math.max(known?.at ?? 0, cursor))
+  }
+  for (const [id, presence] of Object.entries(next.presence)) {
+    if (presence.joined && presence.at <= cursor && !listed.has(id)) next = leave(next, id, cursor)
+  }
+  return next
+}
+
+/** The answer to something I asked for: it holds, whatever was known. */
+export function applyAnswer(state: RoomsState, room: Room): RoomsState {
+  if (!room.membership) return applyRoomFields(state, room)
+  return enter(state, room, state.presence[room.id]?.at ?? 0)
+}
+
+/** "I was added or joined", at a position in the log. */
+export function applyRoomEvent(state: RoomsState, room: Room, sequence: number): RoomsState {
+  const known = state.presence[room.id]
+  if (known && known.at >= sequence) return applyRoomFields(state, room)
+  return enter(state, room, sequence)
+}
+
+function enter(state: RoomsState, room: Room, at: number): RoomsState {
+  const known = state.presence[room.id]
+  const next = applyRoomFields(
+    { ...state, presence: { ...state.presence, [room.id]: { joined: true, at } } },
+    room,
+  )
+  if (!room.membership) return next
+  return applyMembership(next, room.id, room.membership, {
+    version: (room.membership as Membership).version,
+    countedTo: room.last_sequence,
+    at,
+    // What is left of an earlier stay says nothing about this one.
+    replace: known?.joined === false,
+  })
+}
+
+export function applyRoomFields(state: RoomsState, room: Room): RoomsState {
+  const known = state.rooms[room.id]
+  const merged = known ? mergeRoom(known, room) : { ...room, membership: null }
+  const count = state.counts[room.id]
+  const counts =
+    !count || room.version > count.version
+      ? { ...state.counts, [room.id]: { count: room.member_count, version: room.version } }
+      : state.counts
+  if (merged === known && counts === state.counts) return state
+  return { ...state, counts, rooms: { ...state.rooms, [room.id]: merged } }
+}
+
+function mergeRoom(known: Room, incoming: Room): Room {
+  const fields = incoming.version > known.version ? incoming : known
+  const younger =
+    incoming.last_sequence > known.last_sequence ||
+    (incoming.last_sequence === known.last_sequence && incoming.version >= known.version)
+  const latest = younger ? incoming : known
+  return {
+    ...fields,
+    membership: null, // lives in `memberships`; one copy only
+    member_ids: fields.member_ids ?? known.member_ids,
+    last_sequence: latest.last_sequence,
+    last_message: latest.last_message,
+    last_activity_at: latest.last_activity_at,
+  }
+}
+
+/**
+ * Messages and members stay in memory: what arrived early may belong to a later stay. They are no longer complete and
+ * nothing shows them.
+ */
+export function leave(state: RoomsState, roomId: Id, at: number): RoomsState {
+  const known = state.presence[roomId]
+  if (known && at < known.at) return state
+  const entry = state.memberships[roomId]
+  const timeline = state.timelines[roomId]
+  const members = state.roomMembers[roomId]
+  return {
+    ...state,
+    presence: { ...state.presence, [roomId]: { joined: false, at } },
+    memberships: entry && entry.at <= at ? without(state.memberships, roomId) : state.memberships,
+    timelines: timeline ? { ...state.timelines, [roomId]: { ...timeline, spans: [] } } : state.timelines,
+    roomMembers: members ? { ...state.roomMembers, [roomId]: { ...members, loaded: false } } : state.roomMembers,
+    typing: without(state.typing, roomId),
+  }
+}
+
+export function resync(state: RoomsState): RoomsState {
+  const open = (rows: Readonly<Record<Id, Timeline>>) =>
+    Object.fromEntries(Object.entries(rows).map(([id, row]) => [id, { ...row, spans: [] }]))
+  return {
+    ...state,
+    timelines: open(state.timelines),
+    threads: open(state.threads),
+    roomMembers: Object.fromEntries(
+      Object.entries(state.roomMembers).map(([id, members]) => [id, { ...members, loaded: false }]),
+    ),
+  }
+}
+
+interface MembershipSource {
+  version: number | undefined
+  countedTo: number
+  at: number
+  replace?: boolean
+}
+
+function applyMembership(
+  state: RoomsState,
+  roomId: Id,
+  membership: Membership,
+  source: MembershipSource,
+): RoomsState {
+  const known = state.memberships[roomId]
+  const merged = mergeMembership(known, membership, source)
+  const next =
+    merged === known ? state : { ...state, memberships: { ...state.memberships, [roomId]: merged } }
+  return raiseMarker(next, roomId, state.me, membership.read_sequence)
+}
+
+function mergeMembership(
+  known: MembershipEntry | undefined,
+  membership: Membership,
+  source: MembershipSource,
+): MembershipEntry {
+  const incoming = {
+    membership,
+    version: source.version ?? known?.version ?? 0,
+    countedTo: source.countedTo,
+    at: source.at,
+  }
+  if (!known || (source.replace && known.at <= source.at)) return incoming
+  if (incoming.version < known.version) return known
+  if (incoming.version > known.version) return { ...incoming, at: Math.max(known.at, incoming.at) }
+  // Of the same version, the count over the longer row of messages is the younger one.
+  return source.countedTo < known.countedTo ? known : { ...incoming, at: Math.max(known.at, incoming.at) }
+}
+
+export function applyMembershipEvent(
+  state: RoomsState,
+  sequence: number,
+  data: { room_id: Id; membership: Membership; version?: number; last_sequence?: number },
+): RoomsState {
+  const { room_id: roomId, membership } = data
+  const presence = state.presence[roomId]
+  // Part of the list of rooms already, or of an earlier stay.
+  if (presence && sequence !== 0 && sequence <= presence.at) return state
+  const counted = Math.max(
+    membership.read_sequence,
+    state.rooms[roomId]?.last_sequence ?? 0,
+    state.memberships[roomId]?.countedTo ?? 0,
+  )
+  return applyMembership(state, roomId, membership, {
+    version: data.version,
+    countedTo: data.last_sequence ?? counted,
+    at: sequence,
+  })
+}
+
+function without<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {
+  if (!(key in record)) return record
+  const copy = { ...record }
+  delete copy[key]
+  return copy
+}
