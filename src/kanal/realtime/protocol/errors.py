@@ -1,0 +1,132 @@
+"""What can go wrong on a connection; every error knows its wire code.
+
+pusher-js reads the code of a *close frame*: 4000-4099 stop for good, 4100-4199 come back after a second, 4200-4299 come
+back at once, 4300 and above stop for good, below 4000 come back after a second. The code inside ``pusher:error`` is
+information; it is null where Pusher documents none.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PusherError(Exception):
+    """Reported by ``pusher:error``; the connection stays."""
+
+    code: ClassVar[int | None] = None
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class MalformedMessage(PusherError):
+    pass
+
+
+class UnknownEvent(PusherError):
+    pass
+
+
+class InvalidChannelName(PusherError):
+    def __init__(self, channel: str) -> None:
+        super().__init__(f"Invalid channel name: {channel[:200]!r}")
+
+
+class AlreadySubscribed(PusherError):
+    def __init__(self, channel: str) -> None:
+        super().__init__(f"Existing subscription to channel {channel}")
+
+
+class ClientEventRefused(PusherError):
+    code = 4301
+
+
+class SubscriptionRefused(PusherError):
+    """Also told on the channel itself by ``pusher:subscription_error``, which is where applications listen."""
+
+    type: ClassVar[str] = "AuthError"
+    status: ClassVar[int] = 401
+
+
+class Unauthorized(SubscriptionRefused):
+    code = 4009
+
+
+class Revoked(SubscriptionRefused):
+    code = 4009
+    status = 403
+
+
+class InvalidChannelData(SubscriptionRefused):
+    type = "InvalidChannelData"
+    status = 400
+
+
+class LimitReached(SubscriptionRefused):
+    type = "LimitReached"
+    status = 403
+
+
+class Unavailable(SubscriptionRefused):
+    type = "Unavailable"
+    status = 503
+
+
+class ConnectionClosed(PusherError):
+    """Ends the connection: ``pusher:error``, then a close frame with the same code."""
+
+    code: ClassVar[int] = 4000
+
+
+class AppNotFound(ConnectionClosed):
+    code = 4001
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"App key {key[:64]} does not exist")
+
+
+class AppDisabled(ConnectionClosed):
+    code = 4003
+
+
+class OverQuota(ConnectionClosed):
+    code = 4004
+
+
+class PathNotFound(ConnectionClosed):
+    code = 4005
+
+
+class InvalidVersion(ConnectionClosed):
+    code = 4006
+
+
+class UnsupportedVersion(ConnectionClosed):
+    code = 4007
+
+
+class NoVersion(ConnectionClosed):
+    code = 4008
+
+
+class OriginRefused(ConnectionClosed):
+    code = 4009
+
+
+class OverCapacity(ConnectionClosed):
+    code = 4100
+
+
+class NoPong(ConnectionClosed):
+    code = 4201
+
+
+class Inactive(ConnectionClosed):
+    code = 4202
+
+
+CLOSE_INVALID_UTF8 = 1007
+CLOSE_UNSUPPORTED_DATA = 1003
+CLOSE_TOO_BIG = 1009
+CLOSE_RECONNECT = 4200
