@@ -1,0 +1,121 @@
+"""One request's context: id, node, locale, client address; bound to its log lines and sent back in headers."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextvars import ContextVar
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from kanal.kit import i18n
+from kanal.kit.ids import new_id
+
+SLOW_REQUEST = 1.0  # seconds; slower ones are logged as warnings
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+log = structlog.get_logger(__name__)
+_current: ContextVar[RequestContext] = ContextVar("request")
+
+Network = IPv4Network | IPv6Network
+
+
+class RequestContext:
+    """What is known of a request before anyone has looked at who sent it. ``locale`` may be refined by the account's."""
+
+    __slots__ = ("account_locale", "client_ip", "id", "locale_asked", "route", "user_agent", "workspace_id")
+
+    def __init__(self, id_: str, locale_asked: tuple[str | None, str], client_ip: str, user_agent: str) -> None:
+        self.id = id_
+        self.locale_asked = locale_asked
+        self.client_ip = client_ip
+        self.user_agent = user_agent
+        self.account_locale: str | None = None
+        self.workspace_id: str | None = None
+        self.route: str | None = None
+
+    @property
+    def locale(self) -> str:
+        lang, accept = self.locale_asked
+        return i18n.choose({"lang": lang} if lang else None, self.account_locale, accept)
+
+
+def current_request() -> RequestContext | None:
+    """The request this task serves, if any."""
+    return _current.get(None)
+
+
+class RequestContextMiddleware:
+    """Outermost middleware: gives the request its id and context, answers them in headers, counts and logs.
+
+    ``trusted`` are the networks of our own proxies; only from them is ``X-Forwarded-For`` believed.
+    """
+
+    def __init__(self, app: ASGIApp, *, node: str, trusted: tuple[Network, ...], observe: Any) -> None:
+        self.app = app
+        self.node = node.encode()
+        self.trusted = trusted
+        self.observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        context = RequestContext(
+            given if _REQUEST_ID.fullmatch(given) else new_id().hex,
+            (_lang(scope["query_string"]), headers.get(b"accept-language", b"").decode("latin-1")),
+            client_ip(scope, headers, self.trusted),
+            headers.get(b"user-agent", b"").decode("latin-1")[:300],
+        )
+        token = _current.set(context)
+        started = time.perf_counter()
+        status = 500
+        extra = [(b"x-request-id", context.id.encode()), (b"x-node-id", self.node)]
+
+        async def send_with_ids(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *extra]
+            await send(message)
+
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=context.id):
+                await self.app(scope, receive, send_with_ids)
+        finally:
+            took = time.perf_counter() - started
+            self.observe(scope["method"], context.route or "unmatched", status, took)
+            if took > SLOW_REQUEST:
+                log.warning("http.slow", path=scope["path"], status=status, seconds=round(took, 3))
+            _current.reset(token)
+
+
+def _lang(query_string: bytes) -> str | None:
+    if b"lang=" not in query_string:
+        return None
+    values = parse_qs(query_string.decode("latin-1")).get("lang")
+    return values[0] if values else None
+
+
+def client_ip(scope: Any, headers: dict[bytes, bytes], trusted: tuple[Network, ...]) -> str:
+    """The nearest address that is not one of our proxies."""
+    peer = (scope.get("client") or ("", 0))[0]
+    chain = [p.strip() for p in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if p.strip()]
+    address = peer
+    while chain and _is_trusted(address, trusted):
+        address = chain.pop()
+    return str(address)[:45]
+
+
+def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in trusted)
