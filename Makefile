@@ -49,8 +49,15 @@ $(STAMPS)/web: $(STAMPS)/run hatch_build.py $(WEB_SOURCES)
 	@$(HATCH) build
 	@touch $@
 
+# With development packages first, so that the build finds its own among them.
+$(STAMPS)/web-dev: $(STAMPS)/dev web/package-lock.json tests/realtime/clients/package-lock.json
+	@$(HATCH) install web
+	@$(HATCH) install tests/realtime/clients
+	@touch $@
+
 .PHONY: setup
-setup: $(STAMPS)/dev $(STAMPS)/web ## install everything a developer needs, build the web app
+setup: $(STAMPS)/dev $(STAMPS)/web-dev ## install everything a developer needs, build the web app
+	@$(MAKE) --no-print-directory web
 
 .PHONY: services
 services: ## install the servers and the browser that tests use (Debian, as root or with sudo)
