@@ -1,0 +1,1 @@
+"""Who may do what: users, sign-ins, API tokens, workspaces, members, invitations, and the audit log of all of it."""
