@@ -4,9 +4,12 @@ import { createApp } from 'vue'
 import App from './app/App.vue'
 import { i18n, preferredLocale, registerMessages, setLocale } from './app/i18n'
 import { router } from './app/router'
+import { startShortcuts } from './app/shortcuts'
 import { features } from './features'
 
 for (const feature of features) registerMessages(feature.id, feature.locales)
-await setLocale(preferredLocale())
+startShortcuts()
 
-createApp(App).use(createPinia()).use(i18n).use(router).mount('#app')
+void setLocale(preferredLocale()).then(() => {
+  createApp(App).use(createPinia()).use(i18n).use(router).mount('#app')
+})

@@ -50,6 +50,23 @@ export interface SettingsEntry {
   visible?: (viewer: Viewer) => boolean
 }
 
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** Message key of the document title; `usePageTitle` says it more exactly. */
+    title?: string
+    /** Open without being signed in; `guest` pages send signed-in people home. */
+    public?: boolean
+    guest?: boolean
+    /** Others see the no-permission page in this one's place. */
+    role?: Role
+    operator?: boolean
+    /** The rail entry that is lit on this page, where that isn't the entry's own route. */
+    rail?: string
+    /** On a phone it takes the whole screen: no bottom bar. */
+    phoneFull?: boolean
+  }
+}
+
 type Messages = Record<string, unknown>
 
 /**

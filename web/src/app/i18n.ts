@@ -1,3 +1,4 @@
+import { computed } from 'vue'
 import { createI18n, type LocaleMessageDictionary, type VueMessageType } from 'vue-i18n'
 
 export const LOCALES = ['en', 'id', 'ja'] as const
@@ -67,11 +68,14 @@ export async function setLocale(locale: Locale): Promise<void> {
   }
 }
 
+/** The page's language, for code outside components. */
+export const clientLocale = computed(() => i18n.global.locale.value as Locale)
+
 export function currentLocale(): Locale {
-  return i18n.global.locale.value as Locale
+  return clientLocale.value
 }
 
-/** For code outside components. */
+/** Texts, for code outside components. */
 export const t = i18n.global.t
 
 function readStored(): string | null {

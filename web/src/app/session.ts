@@ -1,12 +1,21 @@
 import { defineStore } from 'pinia'
-import { computed, ref } from 'vue'
+import { computed, ref, watch } from 'vue'
 import { api, call, configureClient } from '@/api/client'
 import { isApiError } from '@/api/error'
 import type { Session, Theme, User, WorkspaceSummary } from '@/api/types'
 import { currentLocale, isLocale, setLocale, type Locale } from './i18n'
+import { readJson, writeJson } from './storage'
 import { setTheme, theme } from './theme'
 
 const LAST_WORKSPACE = 'kanal.workspace'
+const SNAPSHOT = 'kanal.session'
+
+const farewells = new Set<() => unknown>()
+
+/** What a part of the app has to forget when the person leaves: caches, databases, connections. */
+export function onSignedOut(forget: () => unknown): void {
+  farewells.add(forget)
+}
 
 export const useSession = defineStore('session', () => {
   const session = ref<Session | null>(null)
@@ -18,13 +27,20 @@ export const useSession = defineStore('session', () => {
   const realtime = computed(() => session.value?.realtime ?? null)
   const signedIn = computed(() => session.value !== null)
 
-  /** Asked once by the router; without a connection it stays unknown and the error goes to the caller. */
+  /**
+   * Asked once by the router. Without an answer the last known session opens the app for reading; the first
+   * request that gets through says whether it still holds.
+   */
   async function load(): Promise<void> {
     try {
       await accept(await call(api.GET('/api/v1/auth/user')), 'theirs')
     } catch (error) {
-      if (!isApiError(error) || error.kind !== 'unauthenticated') throw error
-      end()
+      if (!isApiError(error)) throw error
+      if (error.kind === 'unauthenticated') return end()
+      const remembered = readJson<Session>(SNAPSHOT)
+      if (!remembered || !error.retryable) throw error
+      session.value = remembered
+      known.value = true
     }
   }
 
@@ -78,9 +94,12 @@ export const useSession = defineStore('session', () => {
   }
 
   function end(): void {
+    const was = session.value ?? readJson<Session>(SNAPSHOT)
     session.value = null
     known.value = true
     configureClient({ csrf: null })
+    localStorage.removeItem(SNAPSHOT)
+    if (was) for (const forget of farewells) forget()
   }
 
   function setUser(next: User): void {
@@ -110,6 +129,9 @@ export const useSession = defineStore('session', () => {
   function remember(slug: string): void {
     localStorage.setItem(LAST_WORKSPACE, slug)
   }
+
+  // The token that lets a page change things isn't kept: a page that starts offline asks for a new one.
+  watch(session, (next) => next && writeJson(SNAPSHOT, { ...next, csrf_token: '' }), { deep: true })
 
   return {
     session, known, user, workspaces, realtime, signedIn,

@@ -1,4 +1,4 @@
-import { onScopeDispose, shallowReactive } from 'vue'
+import { onScopeDispose, ref, shallowReactive } from 'vue'
 
 export interface Shortcut {
   /** `mod k`, `shift n`, `?`; two plain letters are pressed one after the other: `g r`. */
@@ -12,6 +12,9 @@ export interface Shortcut {
 }
 
 export const shortcuts = shallowReactive<Shortcut[]>([])
+
+/** The sheet that lists them. */
+export const sheetOpen = ref(false)
 
 const CHORD_MS = 1_000 // long enough for a slow second key, short enough not to surprise
 const MODIFIERS = new Set(['mod', 'shift', 'alt'])

@@ -2,13 +2,19 @@ import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive } from 'vue'
 import { api, call } from '@/api/client'
 import type { Id, Member, Role, Workspace } from '@/api/types'
-import { useSession } from './session'
+import { onSignedOut, useSession } from './session'
+import { forgetAll, readJson, writeJson } from './storage'
 
 const RANK: Record<Role, number> = { viewer: 0, agent: 1, admin: 2, owner: 3 }
 
 export function atLeast(role: Role | null | undefined, wanted: Role): boolean {
   return role != null && RANK[role] >= RANK[wanted]
 }
+
+/** What is needed to read offline: who the people in the cached messages are. */
+const SNAPSHOT = 'kanal.directory.'
+
+onSignedOut(() => forgetAll(SNAPSHOT))
 
 /** The workspace that is open: what it is, what I may do in it, and who is in it. */
 export const useWorkspace = defineStore('workspace', () => {
@@ -32,6 +38,7 @@ export const useWorkspace = defineStore('workspace', () => {
     details.value = null
     members.clear()
     session.remember(next)
+    for (const member of readJson<Member[]>(SNAPSHOT + id.value) ?? []) members.set(member.user_id, member)
     opening = refresh().catch((error) => {
       opening = null
       throw error
@@ -50,6 +57,7 @@ export const useWorkspace = defineStore('workspace', () => {
     if (id.value !== ws) return
     applyWorkspace(workspace)
     for (const member of list.items) applyMember(member)
+    writeJson(SNAPSHOT + ws, list.items)
   }
 
   function close(): void {
