@@ -16,7 +16,8 @@ STOP_WITHIN = 20.0  # seconds an orderly end may take before it counts as hung
 
 
 class KanalProcess:
-    """One `kanal serve` (or another role). Settings are given as on a command line: `KANAL_…` variables.
+    """One `kanal serve` (or another role). Settings are given as on a command line: `KANAL_…` variables;
+    an empty value is as good as none.
 
     Starts with `start()`, which returns when `/health/ready` says 200, or raises with the end of the log.
     """
@@ -30,6 +31,7 @@ class KanalProcess:
             "KANAL_HOST": "127.0.0.1",
             "KANAL_PORT": str(self.port),
             "KANAL_DATA": str(folder / "data"),
+            "KANAL_SECRET_KEYS": "only-for-tests-" * 4,
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,0 +1,1 @@
+"""Speed and size of Kanal, measured from outside and set beside what the same machine does without Kanal."""
