@@ -61,7 +61,9 @@ class App:
             host = urlsplit(origin).hostname or ""
         except ValueError:
             return False
-        return any(fnmatchcase(origin if "://" in pattern else host, pattern.lower()) for pattern in self.allowed_origins)
+        return any(
+            fnmatchcase(origin if "://" in pattern else host, pattern.lower()) for pattern in self.allowed_origins
+        )
 
 
 class AppSource(Protocol):

@@ -7,13 +7,11 @@ information; it is null where Pusher documents none.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class PusherError(Exception):
     """Reported by ``pusher:error``; the connection stays."""
 
-    code: ClassVar[int | None] = None
+    code: int | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -45,8 +43,8 @@ class ClientEventRefused(PusherError):
 class SubscriptionRefused(PusherError):
     """Also told on the channel itself by ``pusher:subscription_error``, which is where applications listen."""
 
-    type: ClassVar[str] = "AuthError"
-    status: ClassVar[int] = 401
+    type: str = "AuthError"
+    status: int = 401
 
 
 class Unauthorized(SubscriptionRefused):
@@ -76,7 +74,7 @@ class Unavailable(SubscriptionRefused):
 class ConnectionClosed(PusherError):
     """Ends the connection: ``pusher:error``, then a close frame with the same code."""
 
-    code: ClassVar[int] = 4000
+    code: int = 4000
 
 
 class AppNotFound(ConnectionClosed):
@@ -114,8 +112,24 @@ class OriginRefused(ConnectionClosed):
     code = 4009
 
 
+class Terminated(ConnectionClosed):
+    """The app asked for it and chose the code; 4009 makes pusher-js stop for good."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class OverCapacity(ConnectionClosed):
+    """Too many connections on this node, or a reader too slow for what it subscribed to."""
+
     code = 4100
+
+
+class Reconnect(ConnectionClosed):
+    """The node is going away."""
+
+    code = 4200
 
 
 class NoPong(ConnectionClosed):
@@ -129,4 +143,4 @@ class Inactive(ConnectionClosed):
 CLOSE_INVALID_UTF8 = 1007
 CLOSE_UNSUPPORTED_DATA = 1003
 CLOSE_TOO_BIG = 1009
-CLOSE_RECONNECT = 4200
+CLOSE_PROTOCOL_ERROR = 1002

@@ -1,0 +1,95 @@
+"""What must be atomic in Redis, as Lua.
+
+A roster is a hash: field ``v`` holds its version, ``u<user>`` holds ``node,node\\n<info>``. Its version starts at the
+server's time in microseconds, so that a roster made anew counts on above its predecessor. Every script touches one key
+besides publishing to the same hash tag, so each also runs on a cluster. A change and its announcement are one step:
+whoever reads version N has seen, or will see, exactly the changes above N.
+"""
+
+from __future__ import annotations
+
+_ROSTER = r"""
+local roster, node, out = KEYS[1], ARGV[1], ARGV[2]
+local function version()
+  local v = redis.call('HGET', roster, 'v')
+  if v then return v end
+  local t = redis.call('TIME')
+  v = string.format('%.0f', t[1] * 1000000 + t[2])
+  redis.call('HSET', roster, 'v', v)
+  return v
+end
+local function bump()
+  version()
+  return string.format('%.0f', redis.call('HINCRBY', roster, 'v', 1))
+end
+local function split(value)
+  local cut = string.find(value, '\n', 1, true)
+  return string.sub(value, 1, cut - 1), string.sub(value, cut + 1)
+end
+local function leave(field)
+  local value = redis.call('HGET', roster, field)
+  if not value then return end
+  local nodes, info = split(value)
+  local left, found = {}, false
+  for each in string.gmatch(nodes, '[^,]+') do
+    if each == node then found = true else left[#left + 1] = each end
+  end
+  if not found then return end
+  if #left > 0 then
+    redis.call('HSET', roster, field, table.concat(left, ',') .. '\n' .. info)
+  else
+    redis.call('HDEL', roster, field)
+    redis.call('PUBLISH', out, '-' .. bump() .. '\n' .. string.sub(field, 2))
+  end
+end
+"""
+
+# KEYS roster; ARGV node, announcement channel, limit, number of joins, (user, info)..., leaver...
+UPDATE_ROSTER = (
+    _ROSTER
+    + r"""
+local limit, joins = tonumber(ARGV[3]), tonumber(ARGV[4])
+for i = 5 + 2 * joins, #ARGV do leave('u' .. ARGV[i]) end
+version()
+local refused = {}
+for i = 5, 3 + 2 * joins, 2 do
+  local user, info = ARGV[i], ARGV[i + 1]
+  local value = redis.call('HGET', roster, 'u' .. user)
+  if value then
+    local nodes, known = split(value)
+    if not string.find(',' .. nodes .. ',', ',' .. node .. ',', 1, true) then
+      redis.call('HSET', roster, 'u' .. user, nodes .. ',' .. node .. '\n' .. known)
+    end
+  elseif redis.call('HLEN', roster) - 1 >= limit then
+    refused[#refused + 1] = user
+  else
+    redis.call('HSET', roster, 'u' .. user, node .. '\n' .. info)
+    redis.call('PUBLISH', out, '+' .. bump() .. '\n' .. user .. '\n' .. info)
+  end
+end
+local reached = version()
+if redis.call('HLEN', roster) == 1 then redis.call('DEL', roster) end
+return {reached, unpack(refused)}
+"""
+)
+
+# KEYS roster; ARGV node, announcement channel. Two reapers at once are harmless: the second finds nothing.
+REAP_ROSTER = (
+    _ROSTER
+    + r"""
+for _, field in ipairs(redis.call('HKEYS', roster)) do
+  if string.sub(field, 1, 1) == 'u' then leave(field) end
+end
+if redis.call('HLEN', roster) == 1 then redis.call('DEL', roster) end
+"""
+)
+
+# KEYS nodes; ARGV node, milliseconds after which a silent node is dead. Answers whether this node was on the list,
+# and the dead ones. The server's clock is the only one that counts.
+HEARTBEAT = r"""
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local new = redis.call('ZADD', KEYS[1], now, ARGV[1])
+local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+return {new, unpack(dead)}
+"""

@@ -1,0 +1,151 @@
+"""One channel on this node: from the first subscriber to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from kanal.realtime.apps import App
+from kanal.realtime.brokers.base import Broker, BrokerDown
+from kanal.realtime.connections import Connection
+from kanal.realtime.envelope import open_event
+from kanal.realtime.fanout import Audience, FanOut
+from kanal.realtime.presence import Attendance
+from kanal.realtime.protocol import errors, frames
+from kanal.realtime.protocol.effects import Effect, Member
+from kanal.realtime.protocol.names import ChannelName
+from kanal.realtime.stats import AppStats
+from kanal.realtime.wire import text_frame
+
+SUBSCRIBE_TIMEOUT = 2.0  # seconds to wait for the broker's confirmation before serving locally
+
+
+class Owner(Protocol):
+    """The hub, as a channel sees it."""
+
+    broker: Broker
+    fanout: FanOut
+
+    def apply(self, connection: Connection, effects: list[Effect] | tuple[Effect, ...]) -> None: ...
+
+    def spawn(self, task: asyncio.Task[None]) -> None: ...
+
+    def vacated(self, channel: Channel) -> None: ...
+
+
+class Channel:
+    """``wait`` until ready, then ``admit``. Ready means: the broker sends us this topic, and what it kept is here."""
+
+    __slots__ = ("_last", "_owner", "_waiting", "attendance", "audience", "name", "ready", "topic")
+
+    def __init__(self, owner: Owner, app: App, name: ChannelName, topic: str, stats: AppStats) -> None:
+        self._owner = owner
+        self.name = name
+        self.topic = topic
+        self.audience = Audience(stats)
+        self.ready = False
+        self.attendance: Attendance | None = None
+        self._waiting: dict[Connection, Member | None] = {}
+        self._last: tuple[bytes, float] | None = None
+        if name.is_presence:
+            self.attendance = Attendance(topic, owner.broker, app.presence_max_members, self, owner.spawn)
+
+    def open(self) -> None:
+        confirmed = self._owner.broker.subscribe(self.topic)
+        if confirmed is None and self.attendance is None and not self.name.cached:
+            self.ready = True
+            return
+        self._owner.spawn(asyncio.get_running_loop().create_task(self._bring_up(confirmed)))
+
+    async def _bring_up(self, confirmed: asyncio.Future[None] | None) -> None:
+        if confirmed is not None:
+            try:
+                await asyncio.wait_for(confirmed, SUBSCRIBE_TIMEOUT)
+            except (BrokerDown, TimeoutError):
+                pass  # local delivery goes on; the broker makes up for it when it is back
+        if self.name.cached:
+            await self._load_last()
+        if self.attendance is not None:
+            await self.attendance.load()
+        self.ready = True
+        waiting, self._waiting = self._waiting, {}
+        for connection, member in waiting.items():
+            self._enter(connection, member)
+        self._maybe_vacate()
+
+    async def _load_last(self) -> None:
+        try:
+            kept = await self._owner.broker.retained(self.topic)
+        except BrokerDown:
+            return
+        if kept is not None and self._last is None:  # what came in meanwhile is newer
+            self._last = (open_event(kept.payload).text, time.monotonic() + kept.expires_in)
+
+    def wait(self, connection: Connection, member: Member | None) -> None:
+        """A subscription that the machine accepted."""
+        if self.ready:
+            self._enter(connection, member)
+        else:
+            self._waiting[connection] = member
+
+    def _enter(self, connection: Connection, member: Member | None) -> None:
+        if self.attendance is not None and member is not None:
+            self.attendance.join(connection, member)
+        else:
+            self.admit(connection)
+
+    def leave(self, connection: Connection, member: Member | None) -> None:
+        self._waiting.pop(connection, None)
+        self.audience.remove(connection)
+        if self.attendance is not None and member is not None:
+            self.attendance.leave(connection, member)
+        self._maybe_vacate()
+
+    def keep(self, text: bytes, seconds: float) -> None:
+        self._last = (text, time.monotonic() + seconds)
+
+    def _maybe_vacate(self) -> None:
+        if self.ready and not self.audience.connections and not self._waiting:
+            if self.attendance is None or self.attendance.idle:
+                self._owner.vacated(self)
+
+    # Called by the attendance
+
+    def admit(self, connection: Connection) -> None:
+        name = self.name.text
+        subscription = connection.machine.subscriptions.get(name)
+        if subscription is None or subscription.active:
+            return
+        data = frames.EMPTY if self.attendance is None else self.attendance.data(subscription.member)
+        self.audience.flush()
+        self._owner.apply(connection, tuple(connection.machine.joined(name, data)))
+        self.audience.add(connection)
+        if self.name.cached:
+            connection.send(text_frame(self._last_or_miss()))
+
+    def _last_or_miss(self) -> bytes:
+        if self._last is not None and self._last[1] > time.monotonic():
+            return self._last[0]
+        self._last = None
+        return frames.cache_miss(self.name.text)
+
+    def refuse_full(self, connection: Connection) -> None:
+        failure = errors.LimitReached("The presence channel is full")
+        self._owner.apply(connection, tuple(connection.machine.refuse(self.name.text, failure)))
+
+    def announce(self, user_id: str, info: bytes | None) -> None:
+        name = self.name.text
+        if info is None:
+            text, skip = frames.member_removed(name, user_id), ()
+        else:
+            text = frames.member_added(name, user_id, info)
+            skip = tuple(self.attendance.sockets.get(user_id, ())) if self.attendance is not None else ()
+        self._owner.fanout.publish(self.audience, text_frame(text), skip)
+
+    def settled(self) -> None:
+        self._maybe_vacate()
+
+
+ChannelFactory = Callable[[App, ChannelName], Channel]

@@ -1,0 +1,46 @@
+"""Scopes: labels on connections by which the app closes them or takes a channel away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kanal.realtime.connections import Connection
+from kanal.realtime.envelope import Revoke, Terminate
+from kanal.realtime.revocations import EVERY_CHANNEL, Revocations
+
+MAX_SCOPES = 256  # per connection, over all its grants; a connection that collects more is not one person's
+
+
+class Scopes:
+    def __init__(self) -> None:
+        self._connections: dict[tuple[str, str], set[Connection]] = {}
+        self._revocations = Revocations()
+
+    def add(self, connection: Connection, scopes: Iterable[str]) -> None:
+        for scope in scopes:
+            if scope not in connection.scopes and len(connection.scopes) < MAX_SCOPES:
+                connection.scopes.add(scope)
+                self._connections.setdefault((connection.app.id, scope), set()).add(connection)
+
+    def remove(self, connection: Connection) -> None:
+        for scope in connection.scopes:
+            key = (connection.app.id, scope)
+            having = self._connections.get(key)
+            if having is not None:
+                having.discard(connection)
+                if not having:
+                    del self._connections[key]
+        connection.scopes.clear()
+
+    def blocks(self, app_id: str, channel: str, scopes: Iterable[str], issued_at: int | None) -> bool:
+        return self._revocations.blocks(app_id, channel, scopes, issued_at)
+
+    def terminate(self, order: Terminate) -> list[Connection]:
+        """The connections to close."""
+        self._revocations.add(order.app_id, EVERY_CHANNEL, order.scope, order.at)
+        return list(self._connections.get((order.app_id, order.scope), ()))
+
+    def revoke(self, order: Revoke) -> list[Connection]:
+        """The connections to unsubscribe, where they are subscribed."""
+        self._revocations.add(order.app_id, order.channel, order.scope, order.at)
+        return list(self._connections.get((order.app_id, order.scope), ()))
