@@ -58,7 +58,7 @@ def run(check: Check) -> bool:
 def run_pytest() -> bool:
     """Run all tests in parallel; their summary is the last thing printed."""
     workers = os.environ.get("TEST_WORKERS", "2")
-    command = [str(BIN / "pytest"), "-n", workers, "--dist", "loadfile", "-q"]
+    command = [str(BIN / "pytest"), "-n", workers, "--dist", "loadfile"]
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
