@@ -21,7 +21,8 @@ export PYTHON
 
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 HATCH := $(BIN)/python hatch_build.py
-WEB_SOURCES := $(shell find web -name node_modules -prune -o -type f -print 2>/dev/null)
+# Folders too: they change when a file in them goes.
+WEB_SOURCES := $(shell find web -name node_modules -prune -o -print 2>/dev/null)
 
 .PHONY: help
 help: ## list what can be made
