@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 from kanal.realtime.apps import App
@@ -61,10 +61,9 @@ class Channel:
 
     async def _bring_up(self, confirmed: asyncio.Future[None] | None) -> None:
         if confirmed is not None:
-            try:
+            # Without it local delivery goes on, and the broker makes up for it when it is back.
+            with contextlib.suppress(BrokerDown, TimeoutError):
                 await asyncio.wait_for(confirmed, SUBSCRIBE_TIMEOUT)
-            except (BrokerDown, TimeoutError):
-                pass  # local delivery goes on; the broker makes up for it when it is back
         if self.name.cached:
             await self._load_last()
         if self.attendance is not None:
@@ -107,9 +106,9 @@ class Channel:
         self._last = (text, time.monotonic() + seconds)
 
     def _maybe_vacate(self) -> None:
-        if self.ready and not self.audience.connections and not self._waiting:
-            if self.attendance is None or self.attendance.idle:
-                self._owner.vacated(self)
+        deserted = self.ready and not self.audience.connections and not self._waiting
+        if deserted and (self.attendance is None or self.attendance.idle):
+            self._owner.vacated(self)
 
     # Called by the attendance
 
@@ -137,6 +136,7 @@ class Channel:
 
     def announce(self, user_id: str, info: bytes | None) -> None:
         name = self.name.text
+        skip: tuple[Connection, ...]
         if info is None:
             text, skip = frames.member_removed(name, user_id), ()
         else:
@@ -146,6 +146,3 @@ class Channel:
 
     def settled(self) -> None:
         self._maybe_vacate()
-
-
-ChannelFactory = Callable[[App, ChannelName], Channel]

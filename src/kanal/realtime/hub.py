@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -125,8 +126,13 @@ class Hub:
         return await self._control(Revoke(app_id, channel, scope, _milliseconds()))
 
     def stats(self) -> HubStats:
-        apps = {app_id: stats for app_id, stats in self._stats.items()}
-        return HubStats(len(self.connections), len(self.channels), self.broker.connected, self.refused, apps)
+        return HubStats(
+            connections=len(self.connections),
+            channels=len(self.channels),
+            broker_connected=self.broker.connected,
+            refused=self.refused,
+            apps={app_id: replace(stats) for app_id, stats in self._stats.items()},
+        )
 
     # For the sockets
 

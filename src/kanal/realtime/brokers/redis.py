@@ -106,6 +106,9 @@ class RedisBroker:
 
     def unsubscribe(self, topic: str) -> None:
         self._link.unsubscribe(self._channel(topic))
+        if topic in self._rosters:
+            self._rosters.discard(topic)
+            self._outbox.put([("SREM", self._index(self._node), topic)])
 
     def post(self, messages: Sequence[Message]) -> None:
         if self._link.connected:
@@ -157,10 +160,12 @@ class RedisBroker:
             raise BrokerDown
         if joins and topic not in self._rosters:
             # Listed before it is joined: a node that dies in between leaves nothing unlisted behind.
-            await self._call(self._client.sadd(self._index(self._node), topic))
+            listed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            if not self._outbox.put([("SADD", self._index(self._node), topic)], listed) or not await listed:
+                raise BrokerDown
             self._rosters.add(topic)
-        pairs = [part for user, info in joins.items() for part in (user, info)]
-        args: list[str | bytes | int | float] = [self._node, self._channel(topic), limit, len(joins), *pairs, *leaves]
+        pairs: list[str | bytes] = [part for user, info in joins.items() for part in (user, info)]
+        args = (self._node, self._channel(topic), limit, len(joins), *pairs, *leaves)
         version, *refused = await self._call(self._update(keys=[self._roster(topic)], args=args))
         return RosterUpdate(int(version), frozenset(user.decode() for user in refused))
 
@@ -188,11 +193,14 @@ class RedisBroker:
 
     async def _bury(self, node: str) -> None:
         """Takes a node off every roster it stands in, then off the list: half done, another node does it again."""
-        for member in await self._call(cast("Awaitable[set[bytes]]", self._client.smembers(self._index(node)))):
-            topic = member.decode()
+        for topic in await self._topics_of(node):
             await self._call(self._reap(keys=[self._roster(topic)], args=[node, self._channel(topic)]))
         await self._call(self._client.delete(self._index(node)))
         await self._call(self._client.zrem(f"{self._prefix}:nodes", node))
+
+    async def _topics_of(self, node: str) -> list[str]:
+        members: set[bytes] = await self._call(cast("Awaitable[set[bytes]]", self._client.smembers(self._index(node))))
+        return [each.decode() for each in members]
 
     # The link
 
@@ -217,10 +225,18 @@ class RedisBroker:
     async def _came_up(self) -> None:
         self._rosters.clear()
         await self._beat_once()
+        await self._leave_abandoned()
         self._link.connected = True
         self._link.tried.set()
         if self._sink is not None:
             self._sink.restored()
+
+    async def _leave_abandoned(self) -> None:
+        """Channels that emptied while Redis was away still have this node on their rosters."""
+        for topic in await self._topics_of(self._node):
+            if not self._link.wants(self._channel(topic)):
+                await self._call(self._reap(keys=[self._roster(topic)], args=[self._node, self._channel(topic)]))
+                await self._call(self._client.srem(self._index(self._node), topic))
 
     def _went_down(self) -> None:
         self._outbox.drop()

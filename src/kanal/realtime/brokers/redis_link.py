@@ -62,6 +62,9 @@ class Link:
         self._wanted.discard(name)
         self._changed.set()
 
+    def wants(self, name: str) -> bool:
+        return name in self._wanted
+
     async def run(self) -> None:
         attempt = 0
         while True:
@@ -140,13 +143,20 @@ class Link:
             probing = False
             kind = bytes(answer[0])
             if kind == b"message":
-                self._received(answer[1].decode(), answer[2])
+                self._receive(answer[1], answer[2])
             elif kind == b"subscribe":
                 self._confirmed(answer[1].decode())
                 if not self.connected and not self._unconfirmed:
                     await self._came_up()
                     self.connected = True
                     log.info("broker.connected", broker="redis", topics=len(self._sent))
+
+    def _receive(self, name: bytes, data: bytes) -> None:
+        """Anybody who can reach the server can publish what we did not write; that must not end the link."""
+        try:
+            self._received(name.decode(), data)
+        except Exception:
+            log.exception("broker.bad_message", broker="redis", channel=name[:200])
 
     def _confirmed(self, name: str) -> None:
         """A name taken off and on again has two answers to come; only the last means it is in force."""

@@ -1,0 +1,68 @@
+"""What the address of a WebSocket request says, and whether it may come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote
+
+from kanal.realtime.apps import App
+from kanal.realtime.hub import Hub
+from kanal.realtime.protocol import errors
+
+PROTOCOLS = range(5, 8)  # 5: Java and .NET clients, 6: pysher, 7: the others; the messages are the same
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    target: str
+    """Path and query as sent."""
+    headers: dict[str, str]
+    """Lower-case names; of repeated ones the last."""
+
+    @property
+    def wants_websocket(self) -> bool:
+        return self.headers.get("upgrade", "").lower() == "websocket"
+
+
+def parse_head(head: bytes) -> Request | None:
+    """The head of an HTTP request, up to the empty line. ``None`` when it is not one."""
+    lines = head.split(b"\r\n")
+    parts = lines[0].split(b" ")
+    if len(parts) != 3:
+        return None
+    headers: dict[str, str] = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(b":")
+        headers[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
+    return Request(parts[1].decode("latin-1"), headers)
+
+
+def admit(hub: Hub, path: str, request: Request) -> App:
+    """Raises the ``ConnectionClosed`` that the client shall hear. ``path`` is where sockets live, ``/app``."""
+    location, _, query = request.target.partition("?")
+    key = unquote(location.removeprefix(path + "/"))
+    if not location.startswith(path + "/") or not key or "/" in key:
+        raise errors.PathNotFound("Path not found")
+    app = hub.apps.by_key(key)
+    if app is None:
+        raise errors.AppNotFound(key)
+    _check_version(query)
+    if not app.allows_origin(request.headers.get("origin")):
+        raise errors.OriginRefused("Origin not allowed")
+    failure = hub.accept(app)
+    if failure is not None:
+        raise failure
+    return app
+
+
+def _check_version(query: str) -> None:
+    try:
+        given = parse_qs(query, max_num_fields=50).get("protocol", [""])[-1]
+    except ValueError:
+        given = "?"
+    if not given:
+        raise errors.NoVersion("No protocol version supplied")
+    if not given.isascii() or not given.isdigit():
+        raise errors.InvalidVersion("Invalid version string format")
+    if len(given) > 4 or int(given) not in PROTOCOLS:
+        raise errors.UnsupportedVersion(f"Unsupported protocol version {given[:20]}; this server speaks 7")

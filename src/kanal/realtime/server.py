@@ -1,0 +1,114 @@
+"""The real-time server by itself: HTTP and sockets on one port, no database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+
+import structlog
+import uvicorn
+
+from kanal.realtime.hub import Hub
+from kanal.realtime.switch import SocketEndpoint, uvicorn_protocols
+
+DRAIN_WINDOW = 5.0  # seconds over which clients are sent elsewhere
+BACKLOG = 4_096
+
+log = structlog.get_logger(__name__)
+
+ASGIApp = Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]
+
+
+class EmbeddedServer(uvicorn.Server):
+    """uvicorn inside a loop of ours: signals are the caller's business. ``listening`` is set when the port is open."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def raise_descriptor_limit() -> int:
+    """Every socket is a descriptor, and many systems begin with 1,024. Answers the limit in force; logs a low one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    if 0 <= soft < 10_000:
+        log.warning("server.few_descriptors", limit=soft, hint="raise it with ulimit -n or LimitNOFILE=")
+    return soft
+
+
+async def drain(endpoint: SocketEndpoint, window: float = DRAIN_WINDOW) -> None:
+    """Newcomers are turned away with 4200 from now on, and those who are here are sent away one after another."""
+    endpoint.draining = True
+    await endpoint.hub.drain(window)
+
+
+async def _first(running: asyncio.Task[None], event: asyncio.Event) -> bool:
+    """Whether the event came before the end of what runs."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return not running.done()
+
+
+async def _not_found(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def serve(
+    hub: Hub,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    app: ASGIApp = _not_found,
+    path: str = "/app",
+    drain_window: float = DRAIN_WINDOW,
+    started: Callable[[int], None] | None = None,
+    stop: asyncio.Event | None = None,
+    **config: Any,
+) -> None:
+    """Runs until ``stop`` is set, or SIGTERM or SIGINT when it is not given; then drains and stops.
+
+    ``started`` is called with the port. ``config`` goes to ``uvicorn.Config`` (TLS: ``ssl_certfile``, ``ssl_keyfile``).
+    """
+    raise_descriptor_limit()
+    if stop is None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    endpoint = SocketEndpoint(hub, path=path)
+    settings = {"lifespan": "off", "log_config": None, "access_log": False, "backlog": BACKLOG} | config
+    server = EmbeddedServer(uvicorn.Config(app, host=host, port=port, **uvicorn_protocols(endpoint), **settings))
+    await hub.start()
+    running = asyncio.create_task(server.serve())
+    if await _first(running, server.listening):
+        if started is not None:
+            started(server.servers[0].sockets[0].getsockname()[1])
+        if await _first(running, stop):
+            await drain(endpoint, drain_window)
+    server.should_exit = True
+    await hub.stop()
+    await running

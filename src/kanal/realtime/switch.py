@@ -1,0 +1,215 @@
+"""One port for HTTP and WebSocket: the first bytes decide.
+
+``GET /app/…`` with ``Upgrade: websocket`` goes to picows without passing through the HTTP parser, which sets sockets up
+at two thirds of the cost. Everything else is uvicorn's. An HTTP connection that was kept alive and then upgrades comes
+through uvicorn's ``ws=`` and ends up in the same place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from picows import WSAutoPingStrategy, WSListener
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from kanal.realtime.handshake import Request, admit, parse_head
+from kanal.realtime.hub import Hub
+from kanal.realtime.protocol import errors
+from kanal.realtime.websocket import RefusingListener, SocketListener
+
+HANDSHAKE_TIMEOUT = 10.0  # seconds from the connection to the end of the first request's head
+MAX_HEAD = 16 * 1024
+READ_BUFFER = 2_048  # bytes per connection to begin with
+_REFUSED_FRAME_SIZE = 4_096
+
+_feed = asyncio.protocols._feed_data_to_buffered_proto  # type: ignore[attr-defined]
+
+
+class _Quiet:
+    """picows makes a ``logging.Logger`` for every connection when given one; it gets this instead."""
+
+    name = "picows"
+
+    def isEnabledFor(self, _level: int) -> bool:  # noqa: N802 - the name that logging gave it
+        return False
+
+    def log(self, *_args: Any, **_kwargs: Any) -> None:
+        """Connection errors are the client's affair; what matters is counted by the hub."""
+
+    debug = info = warning = error = exception = log
+
+
+_QUIET = _Quiet()
+
+
+class SocketEndpoint:
+    """Makes a WebSocket of a transport whose request head has arrived whole."""
+
+    def __init__(self, hub: Hub, *, path: str = "/app", handshake_timeout: float = HANDSHAKE_TIMEOUT) -> None:
+        self.hub = hub
+        self.path = path
+        self.prefix = f"GET {path}/".encode()
+        self.handshake_timeout = handshake_timeout
+        self.draining = False
+
+    def take(self, transport: asyncio.Transport, request: Request, data: bytes) -> asyncio.BufferedProtocol:
+        """``data`` begins with the head; what follows it is fed as well. Answers the protocol that took over."""
+        listener: WSListener
+        try:
+            if self.draining:
+                raise errors.Reconnect("Server is going away, please reconnect")
+            app = admit(self.hub, self.path, request)
+            listener, max_frame = SocketListener(self.hub, app), app.max_frame_size
+        except errors.ConnectionClosed as failure:
+            self.hub.refused += 1
+            listener, max_frame = RefusingListener(failure), _REFUSED_FRAME_SIZE
+        if transport.get_extra_info("ssl_object") is None:
+            # Pressure must be known at once: see Connection. TLS keeps its own buffers and stays with the defaults.
+            transport.set_write_buffer_limits(high=0)
+        protocol = _picows(listener, max_frame)
+        protocol.connection_made(transport)
+        transport.set_protocol(protocol)
+        _feed(protocol, data)
+        return protocol
+
+
+def _picows(listener: WSListener, max_frame_size: int) -> asyncio.BufferedProtocol:
+    protocol: asyncio.BufferedProtocol = WSProtocol(
+        None,  # host
+        None,  # path
+        False,  # client side
+        lambda _request: listener,
+        _QUIET,
+        True,  # disconnect on exception
+        None,  # handshake time-out: the head is here already
+        False,  # pings: the protocol machine decides about them
+        20,
+        20,
+        WSAutoPingStrategy.PING_WHEN_IDLE,
+        False,  # pongs: a ping is a sign of life the machine must see
+        max_frame_size,
+        None,  # extra headers
+        READ_BUFFER,
+    )
+    return protocol
+
+
+class Switch(asyncio.Protocol):
+    """What uvicorn makes for each connection, as ``Config(http=…)``; ``endpoint`` is set by ``uvicorn_protocols``."""
+
+    endpoint: SocketEndpoint
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._http = (config, server_state, app_state, _loop)
+        self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._data = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")  # noqa: S101 - uvloop's are unrelated
+        self._transport = transport  # type: ignore[assignment]
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(self.endpoint.handshake_timeout, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        self._data = data = self._data + data if self._data else data
+        prefix = self.endpoint.prefix
+        if not data.startswith(prefix):
+            if not prefix.startswith(data):
+                self._to_http()
+            return
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            if len(data) > MAX_HEAD:
+                self._to_http()  # which refuses it in HTTP's own way
+            return
+        request = parse_head(data[:end])
+        transport = self._done()
+        if request is None or not request.wants_websocket or transport is None:
+            self._to_http()
+        else:
+            self.endpoint.take(transport, request, data)
+
+    def _to_http(self) -> None:
+        transport = self._done() or self._transport
+        if transport is None:
+            return
+        config, server_state, app_state, loop = self._http
+        protocol = HttpToolsProtocol(config, server_state, app_state, loop)
+        protocol.connection_made(transport)
+        transport.set_protocol(protocol)
+        protocol.data_received(self._data)
+
+    def _done(self) -> asyncio.Transport | None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        return self._transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._done()
+
+    def eof_received(self) -> bool:
+        return False
+
+
+class Upgrade(asyncio.Protocol):
+    """What uvicorn makes, as ``Config(ws=…)``, when a connection that spoke HTTP before asks for a WebSocket."""
+
+    endpoint: SocketEndpoint
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._protocol: asyncio.BufferedProtocol | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """uvicorn hands over the head, written anew, and after that sets *us* as the transport's protocol."""
+        transport = self._transport
+        request = parse_head(data.partition(b"\r\n\r\n")[0])
+        if transport is None or request is None or not request.target.startswith(self.endpoint.path + "/"):
+            if transport is not None:
+                transport.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                transport.close()
+            return
+        self._protocol = self.endpoint.take(transport, request, data)
+        asyncio.get_running_loop().call_soon(self._step_aside)
+
+    def _step_aside(self) -> None:
+        if self._transport is not None and self._protocol is not None and not self._transport.is_closing():
+            self._transport.set_protocol(self._protocol)
+
+    def resume_writing(self) -> None:
+        if self._protocol is not None:
+            self._protocol.resume_writing()
+
+    def pause_writing(self) -> None:
+        if self._protocol is not None:
+            self._protocol.pause_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._protocol is not None:
+            self._protocol.connection_lost(exc)
+
+    def eof_received(self) -> bool:
+        return False
+
+
+def uvicorn_protocols(endpoint: SocketEndpoint) -> dict[str, Any]:
+    """Keyword arguments for ``uvicorn.Config``: ``Config(app, **uvicorn_protocols(endpoint))``."""
+    return {
+        "http": type("Switch", (Switch,), {"endpoint": endpoint}),
+        "ws": type("Upgrade", (Upgrade,), {"endpoint": endpoint}),
+    }
