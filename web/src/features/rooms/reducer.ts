@@ -7,7 +7,7 @@
  */
 import { applyMessage, applyPage, applyPending, applyThread, failPending, removePending } from './reduce/messages'
 import { applyMember, applyMemberMove, applyRoomMembers, applyTyping, expireTyping, raiseMarker } from './reduce/people'
-import { applyAnswer, applyMembershipEvent, applyRoomEvent, applyRoomFields, applyRooms, leave, resync } from './reduce/rooms'
+import { applyAnswer, applyMembershipEvent, applyRoomEvent, applyRoomFields, applyRooms, changeMine, leave, resync } from './reduce/rooms'
 import type { Failure, Overlay, PendingMessage, RoomsState } from './state'
 import type { Id, Member, Membership, Message, MessagePage, PageAnchor, Room, RoomMember, ThreadPage } from './types'
 
@@ -30,6 +30,8 @@ export type Input =
   | { type: 'directory'; members: Member[] }
   /** `room_version` is what was known of the room when the list was asked for */
   | { type: 'room-members'; room_id: Id; items: RoomMember[]; room_version: number }
+  /** my own settings of a room, shown before the server knows them */
+  | { type: 'mine'; room_id: Id; changes: Partial<Pick<Membership, 'starred' | 'notify'>> }
   | { type: 'read'; room_id: Id; read_sequence: number }
   | { type: 'event'; event: LogEvent }
   | { type: 'typing'; room_id: Id; user_id: Id; thread: Id | null; typing: boolean; until: number }
@@ -61,6 +63,8 @@ export function apply(state: RoomsState, input: Input): RoomsState {
       return input.members.reduce(applyMember, state)
     case 'room-members':
       return applyRoomMembers(state, input.room_id, input.items, input.room_version)
+    case 'mine':
+      return changeMine(state, input.room_id, input.changes)
     case 'read':
       return raiseMarker(state, input.room_id, state.me, input.read_sequence)
     case 'event':

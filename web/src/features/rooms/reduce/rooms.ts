@@ -109,6 +109,13 @@ export function resync(state: RoomsState): RoomsState {
   }
 }
 
+export function changeMine(state: RoomsState, roomId: Id, changes: Partial<Membership>): RoomsState {
+  const entry = state.memberships[roomId]
+  if (!entry) return state
+  const membership = { ...entry.membership, ...changes }
+  return { ...state, memberships: { ...state.memberships, [roomId]: { ...entry, membership } } }
+}
+
 interface MembershipSource {
   version: number | undefined
   countedTo: number

@@ -1,0 +1,48 @@
+/** What stands one below the other in a thread, and how neighbours belong together. */
+import type { PendingMessage } from './state'
+import type { Message } from './types'
+
+/** The head of a room, shown where its first message is known. */
+export const INTRO = Object.freeze({ intro: true as const })
+
+export type Row = Message | PendingMessage | typeof INTRO
+
+export const isIntro = (row: Row | undefined): row is typeof INTRO => row !== undefined && 'intro' in row
+export const isPending = (row: Row | undefined): row is PendingMessage => row !== undefined && 'failure' in row
+export const isMessage = (row: Row | undefined): row is Message => row !== undefined && 'sequence' in row
+
+/** A message keeps its key when the server confirms it, so nothing is drawn anew. */
+export function rowKey(row: Row): string {
+  if (isIntro(row)) return 'intro'
+  return row.client_id ?? (row as Message).id
+}
+
+/** A pause that begins a new group. */
+const GROUP_MS = 5 * 60_000
+
+export function senderOf(row: Row, me: string): string {
+  return isMessage(row) ? row.user_id : me
+}
+
+function isTalk(row: Row | undefined): row is Message | PendingMessage {
+  return row !== undefined && !isIntro(row) && !(isMessage(row) && row.kind === 'system')
+}
+
+export function sameDay(a: string, b: string): boolean {
+  return new Date(a).toDateString() === new Date(b).toDateString()
+}
+
+export function startsDay(row: Row, before: Row | undefined): boolean {
+  if (isIntro(row)) return false
+  return before === undefined || isIntro(before) || !sameDay(row.created_at, before.created_at)
+}
+
+/** First of a run of one sender: gets the name, the picture and the tail. */
+export function startsGroup(row: Row, before: Row | undefined, me: string): boolean {
+  if (!isTalk(row) || !isTalk(before)) return true
+  return (
+    senderOf(row, me) !== senderOf(before, me) ||
+    !sameDay(row.created_at, before.created_at) ||
+    Date.parse(row.created_at) - Date.parse(before.created_at) > GROUP_MS
+  )
+}

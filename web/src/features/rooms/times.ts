@@ -1,0 +1,41 @@
+import { formatDate } from '@/app/format'
+
+const DAY_MS = 86_400_000
+
+function daysBetween(at: Date, now: Date): number {
+  const a = Date.UTC(at.getFullYear(), at.getMonth(), at.getDate())
+  const b = Date.UTC(now.getFullYear(), now.getMonth(), now.getDate())
+  return Math.round((b - a) / DAY_MS)
+}
+
+function capitalised(text: string, locale: string): string {
+  return text.charAt(0).toLocaleUpperCase(locale) + text.slice(1)
+}
+
+/** "Today", "Yesterday", the weekday of the last week, otherwise the date. */
+export function dayName(locale: string, at: string, now: Date): string {
+  const then = new Date(at)
+  const days = daysBetween(then, now)
+  if (days === 0 || days === 1) {
+    return capitalised(new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(-days, 'day'), locale)
+  }
+  if (days > 1 && days < 7) return formatDate(locale, then, { weekday: 'long' })
+  const year = then.getFullYear() === now.getFullYear() ? undefined : 'numeric'
+  return formatDate(locale, then, { weekday: 'short', day: 'numeric', month: 'long', year })
+}
+
+/** As short as a list needs it: time today, weekday this week, date before. */
+export function listTime(locale: string, at: string, now: Date): string {
+  const then = new Date(at)
+  const days = daysBetween(then, now)
+  if (days <= 0) return formatDate(locale, then, { hour: '2-digit', minute: '2-digit' })
+  if (days === 1) return formatRelativeDay(locale)
+  if (days < 7) return formatDate(locale, then, { weekday: 'short' })
+  if (then.getFullYear() === now.getFullYear()) return formatDate(locale, then, { day: 'numeric', month: 'short' })
+  return formatDate(locale, then, { year: '2-digit', month: '2-digit', day: '2-digit' })
+}
+
+function formatRelativeDay(locale: string): string {
+  return capitalised(new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(-1, 'day'), locale)
+}
+
