@@ -30,6 +30,8 @@ NODE_TTL = 15.0  # seconds; with the heartbeat: a killed node is off the rosters
 COMMAND_TIMEOUT = 2.0  # seconds
 START_TIMEOUT = 3.0  # seconds that start() waits for the first contact
 
+Argument = bytes | bytearray | memoryview | str | int | float
+
 _FAILURES = (redis.exceptions.RedisError, OSError, asyncio.TimeoutError)
 
 log = structlog.get_logger(__name__)
@@ -165,7 +167,7 @@ class RedisBroker:
                 raise BrokerDown
             self._rosters.add(topic)
         pairs: list[str | bytes] = [part for user, info in joins.items() for part in (user, info)]
-        args = (self._node, self._channel(topic), limit, len(joins), *pairs, *leaves)
+        args: list[Argument] = [self._node, self._channel(topic), limit, len(joins), *pairs, *leaves]
         version, *refused = await self._call(self._update(keys=[self._roster(topic)], args=args))
         return RosterUpdate(int(version), frozenset(user.decode() for user in refused))
 
@@ -187,7 +189,7 @@ class RedisBroker:
                 self._sink.restored()
 
     async def _beat_once(self) -> tuple[bool, list[str]]:
-        args = [self._node, int(self._node_ttl * 1000)]
+        args: list[Argument] = [self._node, int(self._node_ttl * 1000)]
         new, *dead = await self._call(self._beat(keys=[f"{self._prefix}:nodes"], args=args))
         return bool(new), [node.decode() for node in dead]
 
