@@ -20,7 +20,7 @@ export default ts.config(
       'no-undef': 'off', // TypeScript knows
       'no-console': ['error', { allow: ['warn', 'error'] }],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
       'vue/multi-word-component-names': 'off', // Button, Dialog: they are imported by path
       'vue/no-reserved-component-names': 'off',
       'vue/require-default-prop': 'off', // optional props are typed as such

@@ -47,7 +47,8 @@ export interface WorkspaceSummary {
   plan: string
 }
 
-export type WorkspaceStatus = 'active' | 'suspended'
+/** Everything but `active` shuts everybody out. */
+export type WorkspaceStatus = 'active' | 'suspended' | 'cancelled'
 
 export interface RealtimeConfig {
   key: string

@@ -65,7 +65,7 @@ export function useShellMenus() {
     { heading: t('app.workspaces') },
     ...session.workspaces.map((one) => ({
       label: one.name,
-      hint: one.status === 'suspended' ? t('app.suspended.badge') : undefined,
+      hint: one.status !== 'active' ? t('app.suspended.badge') : undefined,
       checked: one.slug === workspace.slug,
       run: () => router.push(`/w/${one.slug}`),
     })),
