@@ -1,0 +1,1 @@
+"""What must hold of uploaded files. Pure: bytes and values in, answers out."""
