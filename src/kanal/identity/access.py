@@ -158,9 +158,8 @@ def _statement(columns: str, source: str, where: str, *, workspace: bool) -> Sta
         if workspace
         else ""
     )
-    return Statement(
-        f"SELECT {columns}, u.id, u.name, u.email, u.locale, u.is_operator{place} FROM {source}{join} WHERE {where}"
-    )
+    people = "u.id, u.name, u.email, u.locale, u.is_operator"
+    return Statement(f"SELECT {columns}, {people}{place} FROM {source}{join} WHERE {where}")  # noqa: S608 - our own words
 
 
 _SESSION = "s.id, s.expires_at, s.last_seen_at, NULL", "{sessions} s JOIN {users} u ON u.id = s.user_id"
@@ -285,6 +284,4 @@ async def access_of(database: Database, workspace_id: UUID, user_id: UUID) -> Wo
 
 
 def _unasked(row: Sequence[Any], ip: str | None) -> Caller:
-    return Caller(
-        user_id=as_id(row[4]), name=row[5], email=row[6], locale=row[7], is_operator=bool(row[8]), ip=ip
-    )
+    return Caller(user_id=as_id(row[4]), name=row[5], email=row[6], locale=row[7], is_operator=bool(row[8]), ip=ip)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from babel.core import get_global
 
@@ -15,14 +16,27 @@ from kanal.kit.errors import KanalError, conflict, field_error, forbidden
 
 NAME_LENGTH = 80  # characters, of people, workspaces and tokens
 EMAIL_LENGTH = 254  # octets; RFC 5321 4.5.3.1.3 leaves this much for the address itself
-PASSWORD_MIN = 8  # characters; NIST SP 800-63B 5.1.1.2
+PASSWORD_MIN = 10  # characters; NIST SP 800-63B 5.1.1.2 asks for 8 at least
 PASSWORD_MAX = 200  # characters; long enough for any phrase, short enough not to be a way to keep us busy
 SLUG_LENGTH = 40
 INVITATION_LIFETIME = timedelta(days=7)
 RESET_LIFETIME = timedelta(hours=1)
 
-LOCALES = ("en", "id", "ja")
-THEMES = ("system", "light", "dark")
+
+class Locale(StrEnum):
+    """A language Kanal speaks."""
+
+    ENGLISH = "en"
+    INDONESIAN = "id"
+    JAPANESE = "ja"
+
+
+class Theme(StrEnum):
+    """How somebody wants the pages to look."""
+
+    SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
 
 
 class Role(StrEnum):
@@ -129,6 +143,13 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Membership(StrEnum):
+    """Whether a member is one now or was one once."""
+
+    ACTIVE = "active"
+    REMOVED = "removed"
+
+
 def check_open(status: str) -> None:
     """Raises ``workspace.suspended`` or ``workspace.cancelled`` (both forbidden)."""
     if status != Status.ACTIVE:
@@ -158,7 +179,9 @@ def check_keeps_owner(target: Role, becomes: Role | None, owners: int) -> None:
 
 
 # A local part of the characters people use, a domain of labels. Stricter than RFC 5322 on purpose: no quoting, no comments.
-_EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]+@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)*[^\W_](?:[\w-]{0,61}[^\W_])?")
+_EMAIL = re.compile(
+    r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]+@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)*[^\W_](?:[\w-]{0,61}[^\W_])?"
+)
 
 
 def clean_email(text: str, field: str = "email") -> str:
@@ -189,9 +212,10 @@ def clean_name(text: str, field: str = "name", *, length: int = NAME_LENGTH) -> 
 
 
 _COMMON = frozenset(
-    "password password1 password12 password123 passw0rd 12345678 123456789 1234567890 qwertyuiop qwerty123 11111111"
-    " 00000000 iloveyou sunshine princess football baseball superman trustno1 letmein1 welcome1 abc12345 1q2w3e4r"
-    " administrator changeme kanal123".split()
+    {"password", "password1", "password12", "password123", "passw0rd", "12345678", "123456789", "1234567890"}
+    | {"87654321", "qwertyui", "qwertyuiop", "qwerty123", "1q2w3e4r", "abc12345", "abcd1234", "iloveyou", "sunshine"}
+    | {"princess", "football", "baseball", "superman", "trustno1", "letmein1", "welcome1", "changeme", "kanal123"}
+    | {"administrator", "indonesia", "bismillah", "sayang123"}
 )
 
 
@@ -232,6 +256,15 @@ def check_scopes(scopes: list[str]) -> list[str]:
     if unknown := set(scopes) - set(Scope):
         raise field_error("scopes", "token.scope_unknown", scope=min(unknown)[:40])
     return [scope for scope in Scope if scope in scopes]
+
+
+def network_of(ip: str) -> str:
+    """What is counted as one address: of IPv6 the first 64 bits, since every household is given that many."""
+    try:
+        parsed = ip_address(ip)
+    except ValueError:
+        return ip
+    return str(IPv6Network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else ip
 
 
 def initial_settings(locale: str) -> dict[str, str]:
