@@ -90,7 +90,7 @@ def _check_names(statement: Any) -> bool:
                 named = _check_source(source, models if orm else set()) or named
         elif isinstance(element, sa.Update | sa.Delete | sa.Insert):
             table = element.table
-            if getattr(table, "key", None) in TENANT_TABLES:
+            if isinstance(table, sa.Table) and table.key in TENANT_TABLES:
                 named = True
                 if "parententity" not in table._annotations:
                     raise TenancyError(f"{table.key}: a Core table is not scoped, name the model")
@@ -100,7 +100,7 @@ def _check_names(statement: Any) -> bool:
 def _models(select: sa.Select[Any]) -> set[Any]:
     """The tables and aliases that stand for models in the columns, FROM and joins of this SELECT."""
     found = set()
-    places = [*select._raw_columns, *select._from_obj, *(join[0] for join in select._setup_joins)]
+    places: list[Any] = [*select._raw_columns, *select._from_obj, *(join[0] for join in select._setup_joins)]
     for place in places:
         for element in sa.sql.visitors.iterate(place):
             entity = element._annotations.get("parententity")
@@ -152,20 +152,18 @@ def _scope(state: ORMExecuteState) -> None:
 
 
 def _check_insert(state: ORMExecuteState, workspace: UUID) -> None:
-    rows = state.parameters if isinstance(state.parameters, list) else [state.parameters] if state.parameters else []
-    compiled = getattr(state.statement, "_values", None) or {}
-    multi = getattr(state.statement, "_multi_values", ())
-    if getattr(state.statement, "select", None) is not None:
+    statement: Any = state.statement
+    if statement.select is not None:
         raise TenancyError("INSERT … SELECT is not scoped")
-    given: list[Any] = [r.get("workspace_id") for r in rows]
-    for column, value in compiled.items():
-        if getattr(column, "key", column) == "workspace_id":
-            given.append(getattr(value, "value", value))
-    for batch in multi:
-        for row in batch:
-            named = {getattr(k, "key", k): v for k, v in row.items()} if isinstance(row, dict) else {}
-            value = named.get("workspace_id")
-            given.append(getattr(value, "value", value))
+    parameters: Any = state.parameters or []
+    rows = [*(parameters if isinstance(parameters, list) else [parameters])]
+    rows += [statement._values] if statement._values else []
+    rows += [row for batch in statement._multi_values for row in batch]
+    given = []
+    for row in rows:
+        named = {getattr(column, "key", column): value for column, value in row.items()}
+        value = named.get("workspace_id")
+        given.append(getattr(value, "value", value))
     if not given or any(value != workspace for value in given):
         raise TenancyError("an insert for another workspace, or for none")
 
@@ -177,9 +175,10 @@ def _check_flush(session: GuardedSession, _context: Any, _instances: Any) -> Non
             workspace = _workspace(session)
             if workspace is None:
                 raise TenancyError("a tenant row in a session without a workspace")
-            if instance.workspace_id is None:
+            given: UUID | None = instance.workspace_id
+            if given is None:
                 instance.workspace_id = workspace
-            elif instance.workspace_id != workspace:
+            elif given != workspace:
                 raise TenancyError(f"{type(instance).__name__} of another workspace")
 
 

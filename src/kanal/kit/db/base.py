@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
@@ -23,10 +21,9 @@ TABLE_OPTIONS = {
 
 
 class Base(DeclarativeBase):
-    """Every table of Kanal. Lazy loading raises: reads say what they load."""
+    """Every table of Kanal; each ends its ``__table_args__`` with `TABLE_OPTIONS`."""
 
     metadata = sa.MetaData(naming_convention=NAMING)
-    __table_args__: ClassVar[Any] = TABLE_OPTIONS
 
 
 def apply_prefix(prefix: str) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 from kanal.kit.db.base import Base
 
 TENANT = "workspace_id"
+FOR_UPDATE = "{FOR UPDATE}"  # in a statement: row locks; nothing on SQLite, whose one writer holds the whole database
 _TABLE = re.compile(
     r"\{(\w+)\}(?:\s+(?:AS\s+)?(?!ON\b|SET\b|WHERE\b|USING\b|VALUES\b|JOIN\b|LEFT\b|ORDER\b)([a-z]\w*))?", re.IGNORECASE
 )
@@ -75,6 +76,7 @@ def _render(sql: str, dialect: str, prefix: str) -> tuple[str, tuple[str, ...]]:
         names.append(name)
         return "?" if dialect == "sqlite" else "%s"
 
+    sql = sql.replace(FOR_UPDATE, "" if dialect == "sqlite" else "FOR UPDATE")
     if dialect not in ("sqlite", "postgresql"):
         sql = sql.replace("%", "%%")
     sql = re.sub(r"\{(\w+)\}", lambda m: prefix + m.group(1), sql)

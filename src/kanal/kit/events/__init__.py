@@ -5,7 +5,7 @@ catch up from the same rows. Events carry the new state and its version, so appl
 """
 
 from kanal.kit.events.catalogue import CATALOGUE, EventType
-from kanal.kit.events.log import StoredEvent, record, revoke, store_pending, terminate
+from kanal.kit.events.log import StoredEvent, react_to, record, revoke, store_pending, terminate
 from kanal.kit.events.models import Event
 
-__all__ = ["CATALOGUE", "Event", "EventType", "StoredEvent", "record", "revoke", "store_pending", "terminate"]
+__all__ = ["CATALOGUE", "Event", "EventType", "StoredEvent", "react_to", "record", "revoke", "store_pending", "terminate"]

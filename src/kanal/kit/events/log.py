@@ -6,8 +6,8 @@ which a reader could see a later number before an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,10 +18,12 @@ from kanal.kit.db.database import Session
 from kanal.kit.events.catalogue import EventType
 from kanal.kit.ids import new_id
 
+Payload = TypeVar("Payload", bound=msgspec.Struct)
 TERMINATE = "control.terminate"
 REVOKE = "control.revoke"
 _COLUMNS = ("workspace_id", "id", "name", "channels", "payload", "except_socket", "created_at")
 _encoder = msgspec.json.Encoder()
+_REACTIONS: dict[str, list[Callable[[Session, Any], Awaitable[None]]]] = {}
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -53,6 +55,18 @@ def record(
     if type(payload) is not kind.payload:
         raise TypeError(f"{kind.name} carries {kind.payload.__name__}, not {type(payload).__name__}")
     _gather(session, kind.name, list(channels), _encoder.encode(payload).decode(), except_socket)
+    if kind.name in _REACTIONS:
+        session.outbox.setdefault("pending_reactions", []).append((kind.name, payload))
+
+
+def react_to(kind: EventType[Payload], reaction: Callable[[Session, Payload], Awaitable[None]]) -> None:
+    """Have ``reaction`` run in the same transaction, before its commit, whenever this event is recorded.
+
+    How a domain follows what a lower layer or a sibling does without being called by it; bound by bootstrap.
+    """
+    reactions = _REACTIONS.setdefault(kind.name, [])
+    if reaction not in reactions:
+        reactions.append(reaction)
 
 
 def terminate(session: Session, scope: str, *, code: int = 4009) -> None:
@@ -71,6 +85,10 @@ def _gather(session: Session, name: str, channels: list[str], payload: str, exce
 
 async def store_pending(session: Session) -> None:
     """The `Database.before_commit` hook."""
+    while reactions := session.outbox.pop("pending_reactions", None):
+        for name, payload in reactions:
+            for reaction in _REACTIONS[name]:
+                await reaction(session, payload)
     pending = session.outbox.pop("pending_events", None)
     if not pending:
         return

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -104,8 +105,11 @@ class Worker:
         for row in rows:
             task = asyncio.create_task(self._perform(row))
             self._running[row.id] = task
-            task.add_done_callback(lambda _t, i=row.id: self._running.pop(i, None))
+            task.add_done_callback(partial(self._ended, row.id))
         return len(rows)
+
+    def _ended(self, job_id: int, _task: asyncio.Task[None]) -> None:
+        self._running.pop(job_id, None)
 
     async def _claim(self, free: int) -> list[sa.Row[Any]]:
         now = clock.now()

@@ -136,5 +136,6 @@ async def prune(context: JobContext, _payload: Nothing) -> None:
     """The handler of `PRUNE`: letters older than 30 days."""
     async with context.database.transaction(None) as session:
         await session.execute(
-            sa.delete(Mail).where(Mail.created_at < clock.now() - KEEP), execution_options={"synchronize_session": False}
+            sa.delete(Mail).where(Mail.created_at < clock.now() - KEEP),
+            execution_options={"synchronize_session": False},
         )

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import structlog
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from kanal.kit import i18n
@@ -27,7 +28,7 @@ Network = IPv4Network | IPv6Network
 class RequestContext:
     """What is known of a request before anyone has looked at who sent it. ``locale`` may be refined by the account's."""
 
-    __slots__ = ("account_locale", "client_ip", "id", "locale_asked", "route", "user_agent", "workspace_id")
+    __slots__ = ("account_locale", "client_ip", "id", "locale_asked", "user_agent", "workspace_id")
 
     def __init__(self, id_: str, locale_asked: tuple[str | None, str], client_ip: str, user_agent: str) -> None:
         self.id = id_
@@ -36,7 +37,6 @@ class RequestContext:
         self.user_agent = user_agent
         self.account_locale: str | None = None
         self.workspace_id: str | None = None
-        self.route: str | None = None
 
     @property
     def locale(self) -> str:
@@ -62,7 +62,7 @@ class RequestContextMiddleware:
         self.observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
@@ -90,7 +90,8 @@ class RequestContextMiddleware:
                 await self.app(scope, receive, send_with_ids)
         finally:
             took = time.perf_counter() - started
-            self.observe(scope["method"], context.route or "unmatched", status, took)
+            route = scope.get("path_template") or "unmatched"
+            self.observe(str(scope.get("method")), route, status, took)
             if took > SLOW_REQUEST:
                 log.warning("http.slow", path=scope["path"], status=status, seconds=round(took, 3))
             _current.reset(token)

@@ -1,0 +1,91 @@
+"""The web application: routes of all domains under one error form, one context, one document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from kanal import __version__
+from kanal.entrypoints import health, site
+from kanal.entrypoints.bootstrap import Node
+from kanal.entrypoints.channels import Asking, channel_authorizers
+from kanal.files import routes as file_routes
+from kanal.identity import routes as identity_routes
+from kanal.identity import web as identity_web
+from kanal.kit.web import RequestContextMiddleware, exception_handlers
+from kanal.realtime.routes import broadcasting_auth
+from kanal.rooms import message_routes, routes
+
+DESCRIPTION = """Kanal's HTTP API.
+
+Sign in with `POST /api/v1/auth/login` (browser: cookie and `X-CSRF-Token`) or send `Authorization: Bearer kanal_…`.
+Errors have one form: `{"error": {"code", "message", "fields", "request_id", "retry_after"}}`, in the language of
+`?lang=`, your account or `Accept-Language` (en, id, ja).
+"""
+
+
+def make_app(node: Node) -> Any:
+    """The ASGI application of a node."""
+    return RequestContextMiddleware(
+        litestar_app(node),
+        node=node.settings.node_id,
+        trusted=node.settings.http.trusted_proxies,
+        observe=node.metrics.observe,
+    )
+
+
+def litestar_app(node: Node) -> Litestar:
+    """Routes, dependencies and the OpenAPI document."""
+
+    async def identify(request: Request[Any, Any, Any]) -> Asking:
+        await identity_web.admit(request)
+        return Asking(node.identity, identity_web.credential_of(request))
+
+    return Litestar(
+        route_handlers=[
+            *identity_routes.ROUTERS,
+            routes.RoomController,
+            message_routes.MessageController,
+            message_routes.EventController,
+            *file_routes.ROUTERS,
+            broadcasting_auth(node.app, channel_authorizers(node.database), identify),
+            health.live,
+            health.ready,
+            health.metrics,
+            health.meta,
+            site.web_app,
+        ],
+        dependencies={
+            **identity_web.dependencies(),
+            "database": Provide(lambda: node.database, sync_to_thread=False, use_cache=True),
+            "sender": Provide(lambda: node.sender, sync_to_thread=False, use_cache=True),
+            "storage": Provide(lambda: node.storage, sync_to_thread=False, use_cache=True),
+            "file_readers": Provide(lambda: node.file_readers, sync_to_thread=False, use_cache=True),
+        },
+        exception_handlers=exception_handlers(node.texts),
+        openapi_config=OpenAPIConfig(
+            title="Kanal",
+            version=__version__,
+            description=DESCRIPTION,
+            path="/api",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            components=Components(
+                security_schemes={
+                    "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name=identity_web.COOKIE),
+                    "token": SecurityScheme(type="http", scheme="bearer"),
+                }
+            ),
+            security=[{"session": []}, {"token": []}],
+            use_handler_docstrings=True,
+        ),
+        state=State({"node": node, "identity": node.identity}),
+        request_max_body_size=node.settings.http.max_body,
+        logging_config=None,
+        debug=False,
+    )

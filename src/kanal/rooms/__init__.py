@@ -1,0 +1,1 @@
+"""Team rooms: conversations between the members of a workspace."""

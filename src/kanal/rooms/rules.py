@@ -1,0 +1,140 @@
+"""Rules of rooms: pure, no database, no clock of their own."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TypedDict
+from uuid import UUID
+
+from kanal.kit.ids import parse_id
+
+BODY_LIMIT = 8_000  # characters
+PREVIEW_LIMIT = 140  # characters
+EDIT_WINDOW = timedelta(hours=24)
+REACTION_KINDS = 20  # different emoji on one message
+REACTION_USERS = 500  # people listed per emoji
+DIRECT_LIMIT = 9  # people in one direct conversation, the one who starts it included
+READ_RECEIPT_LIMIT = 20  # rooms with more members do not announce each member's read marker
+EVERYBODY = "all"
+
+_MENTION = re.compile(r"<@([0-9a-fA-F-]{36}|all)>")
+_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+_FORBIDDEN = {c for c in range(0x20) if chr(c) not in "\n\t"} | {0x7F, 0xFFFE, 0xFFFF} | set(range(0xD800, 0xE000))
+_REMOVE = dict.fromkeys(_FORBIDDEN)
+_COMBINING_RUN = 8  # marks on one letter; no script needs more, "zalgo" text does
+_INVISIBLE_RUN = re.compile("[\u200b\u2060\ufeff]{3,}")
+_PLAIN = re.compile(r"[*_~`>#\[\]]+|\]\([^)]*\)")
+
+
+def clean_body(text: str) -> str:
+    """Text as it is stored: NFC, no control characters, no endless marks or invisible runs, no space around.
+
+    Direction marks and joiners stay: languages and emoji need them; pages isolate them.
+    """
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").translate(_REMOVE))
+    if not text.isascii():
+        text = _INVISIBLE_RUN.sub("\u200b", _limit_marks(text))
+    return text.strip("\n\t ")
+
+
+def _limit_marks(text: str) -> str:
+    run, kept = 0, []
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= _COMBINING_RUN:
+            kept.append(character)
+    return "".join(kept)
+
+
+def is_blank(text: str) -> bool:
+    """Nothing a person could see."""
+    return not any(unicodedata.category(c)[0] not in "CZ" for c in text)
+
+
+def clean_line(text: str) -> str:
+    """A name or topic: one line, single spaces."""
+    return " ".join(clean_body(text).split())
+
+
+def mentioned(body: str) -> list[str]:
+    """Ids (or ``all``) named as ``<@id>`` outside code, each once, in order."""
+    if "<@" not in body:
+        return []
+    found = dict.fromkeys(m.lower() for m in _MENTION.findall(_CODE.sub(" ", body)))
+    return [m for m in found if m == EVERYBODY or parse_id(m) is not None]
+
+
+def preview(body: str, attachments: int = 0) -> str:
+    """One line for lists and quotes: Markdown marks taken away, mentions kept as ``<@id>``."""
+    line = " ".join(_PLAIN.sub("", body.replace("](", "] (")[: PREVIEW_LIMIT * 4]).split())
+    if not line and attachments:
+        return ""
+    return line if len(line) <= PREVIEW_LIMIT else line[: PREVIEW_LIMIT - 1].rstrip() + "…"
+
+
+def is_emoji(text: str) -> bool:
+    """One emoji, as far as it matters: short, no letters, at least one symbol or a flag or keycap."""
+    if not 1 <= len(text) <= 16 or text.isspace():
+        return False
+    symbols = 0
+    for character in text:
+        category = unicodedata.category(character)
+        if category in ("So", "Sk") or "\U0001f1e6" <= character <= "\U0001f1ff" or character in "\u203c\u2049\u20e3":
+            symbols += 1
+        elif character in "\u200d\ufe0f\ufe0e" or "\U000e0020" <= character <= "\U000e007f":
+            continue
+        elif character in "0123456789#*" and "\u20e3" in text:
+            continue
+        elif category == "Sm" and len(text) <= 2:
+            symbols += 1
+        else:
+            return False
+    return symbols > 0
+
+
+def may_edit(created_at: datetime, now: datetime) -> bool:
+    return now - created_at <= EDIT_WINDOW
+
+
+def direct_key(user_ids: Iterable[UUID]) -> str:
+    """The same for the same set of people, whoever starts the conversation."""
+    return sha256(b"".join(sorted(u.bytes for u in set(user_ids)))).hexdigest()
+
+
+class Reaction(TypedDict):
+    """As it is stored on the message."""
+
+    emoji: str
+    user_ids: list[str]
+
+
+def add_reaction(reactions: Sequence[Reaction], emoji: str, user_id: str) -> list[Reaction] | None:
+    """The reactions with one more; ``None`` when it was there already. Raises ``OverflowError`` at `REACTION_KINDS`."""
+    changed: list[Reaction] = [{"emoji": r["emoji"], "user_ids": list(r["user_ids"])} for r in reactions]
+    for reaction in changed:
+        if reaction["emoji"] == emoji:
+            users = reaction["user_ids"]
+            if user_id in users or len(users) >= REACTION_USERS:
+                return None
+            users.append(user_id)
+            return changed
+    if len(changed) >= REACTION_KINDS:
+        raise OverflowError(emoji)
+    changed.append({"emoji": emoji, "user_ids": [user_id]})
+    return changed
+
+
+def remove_reaction(reactions: Sequence[Reaction], emoji: str, user_id: str) -> list[Reaction] | None:
+    """The reactions without it; ``None`` when it was not there."""
+    if not any(r["emoji"] == emoji and user_id in r["user_ids"] for r in reactions):
+        return None
+    changed: list[Reaction] = []
+    for reaction in reactions:
+        users = [u for u in reaction["user_ids"] if not (reaction["emoji"] == emoji and u == user_id)]
+        if users:
+            changed.append({"emoji": reaction["emoji"], "user_ids": users})
+    return changed
