@@ -22,7 +22,7 @@ export PYTHON
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 HATCH := $(BIN)/python hatch_build.py
 # Folders too: they change when a file in them goes.
-WEB_SOURCES := $(shell find web -name node_modules -prune -o -print 2>/dev/null)
+WEB_SOURCES := $(shell find web -mindepth 1 -name node_modules -prune -o -print 2>/dev/null)
 
 .PHONY: help
 help: ## list what can be made
