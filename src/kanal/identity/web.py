@@ -1,6 +1,6 @@
 """Between HTTP and the gate: cookies, bearer tokens, protection against foreign pages, and Litestar's dependencies.
 
-Routers of authenticated routes carry the guard `signed_in`; it runs before the body is read, so a stranger learns nothing
+Routers of authenticated routes carry the guard `signed_in`. It runs before the body is read, so a stranger learns nothing
 from how their body fails. Handlers then ask for ``caller: Caller`` or, below ``{ws:uuid}``, for
 ``access: WorkspaceAccess``. The application's state holds the `Identity` as ``identity``.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from litestar import Response
+from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.di import Provide
@@ -118,21 +118,27 @@ def csrf_token(identity: Identity, caller_session: object) -> str:
     return identity.keys.sign(CSRF, str(caller_session))
 
 
-async def provide_caller(request: Connection) -> Caller:
+async def provide_identity(request: Request[Any, Any, Any]) -> Identity:
+    return identity_of(request)
+
+
+async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
     caller: Caller = request.scope["state"]["caller"]
     return caller
 
 
-async def provide_access(request: Connection) -> WorkspaceAccess:
+async def provide_access(request: Request[Any, Any, Any]) -> WorkspaceAccess:
     access: WorkspaceAccess = request.scope["state"]["access"]
     return access
 
 
-DEPENDENCIES = {
-    "identity": Provide(identity_of, sync_to_thread=False),
-    "caller": Provide(provide_caller),
-    "access": Provide(provide_access),
-}
+def dependencies() -> dict[str, Provide]:
+    """For the application: ``identity``, ``caller`` and ``access``."""
+    return {
+        "identity": Provide(provide_identity),
+        "caller": Provide(provide_caller),
+        "access": Provide(provide_access),
+    }
 
 
 def set_cookie(response: Response[Any], identity: Identity, secret: str) -> None:

@@ -153,6 +153,7 @@ Words = Annotated[
 async def list_audit(
     identity: Identity,
     access: WorkspaceAccess,
+    *,
     action: Action | None = None,
     actor: UUID | None = None,
     since: Annotated[Moment | None, Parameter(query="from")] = None,
@@ -173,6 +174,7 @@ async def list_audit(
 async def export_audit(
     identity: Identity,
     access: WorkspaceAccess,
+    *,
     action: Action | None = None,
     actor: UUID | None = None,
     since: Annotated[Moment | None, Parameter(query="from")] = None,
