@@ -80,7 +80,7 @@ def broadcasting_auth(
     """The route handler for one app.
 
     ``identify`` says who calls, and raises ``KanalError`` when nobody does. One channel: 200 with the signed grant or
-    403 ``channel.forbidden``. Several: 200 ``{"channels": {name: {"status": 200, "data": …} | {"status": 403}}}``.
+    403 ``permission.denied``. Several: 200 ``{"channels": {name: {"status": 200, "data": …} | {"status": 403}}}``.
     """
 
     @post(path, status_code=200, include_in_schema=False, name="broadcasting.auth")
@@ -90,7 +90,7 @@ def broadcasting_auth(
         if question.channel_name is not None:
             signed = await _answer(app, authorizers, caller, question.socket_id, question.channel_name)
             if signed is None:
-                raise forbidden("channel.forbidden")
+                raise forbidden()
             return _json(signed)
         channels: dict[str, Any] = {}
         for channel in question.channel_names or ():
