@@ -1,8 +1,8 @@
 """Between HTTP and the gate: cookies, bearer tokens, protection against foreign pages, and Litestar's dependencies.
 
 Routers of authenticated routes carry the guard `signed_in`. It runs before the body is read, so a stranger learns nothing
-from how their body fails. Handlers then ask for ``caller: Caller`` or, below ``{ws:uuid}``, for
-``access: WorkspaceAccess``. The application's state holds the `Identity` as ``identity``.
+from how their body fails. Handlers then ask for ``caller: WithCaller`` or, below ``{ws:uuid}``, for
+``access: WithAccess``. The application's state holds the `Identity` as ``identity``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler
 
 from kanal.identity import errors
@@ -27,6 +27,11 @@ CSRF = "csrf"  # the purpose of its signature
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+
+# How a handler asks for what the application provides: ``caller: WithCaller``.
+WithIdentity = NamedDependency[Identity]
+WithCaller = NamedDependency[Caller]
+WithAccess = NamedDependency[WorkspaceAccess]
 
 
 def identity_of(connection: Connection) -> Identity:

@@ -71,7 +71,7 @@ async def withdraw(session: Session, access: WorkspaceAccess, invitation_id: UUI
     invitation = await _load(session, invitation_id)
     rules.check_may_manage(access.role, Role.VIEWER, Role(invitation.role))
     await session.delete(invitation)
-    await audit.record(session, access, "invitation.withdrawn", _target(invitation))
+    await audit.record(session, access, "invitation.revoked", _target(invitation))
 
 
 async def accept(session: Session, actor: Actor, *, user: User, secret: str) -> Workspace:

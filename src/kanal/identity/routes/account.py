@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from litestar import Response, Router, delete, get, patch, post
+from litestar.params import FromPath, JSONBody
 from msgspec import UNSET
 
 from kanal.identity import errors, rules
-from kanal.identity.access import Caller
 from kanal.identity.actions import accounts, invitations, sign_ins, workspaces
 from kanal.identity.audit import Somebody
 from kanal.identity.config import Identity
@@ -32,7 +32,7 @@ from kanal.identity.schemas import (
     UserView,
 )
 from kanal.identity.views import new_token_view, sign_in_view, token_view, user_view
-from kanal.identity.web import COOKIE, check_origin, clear_cookie, signed_in
+from kanal.identity.web import COOKIE, WithCaller, WithIdentity, check_origin, clear_cookie, signed_in
 from kanal.kit import clock
 from kanal.kit.db import Session
 from kanal.kit.errors import forbidden
@@ -42,7 +42,7 @@ from kanal.kit.web import Items, current_request
 
 
 @post("/register", status_code=201)
-async def register(request: AnyRequest, identity: Identity, data: RegisterBody) -> Response[SessionView]:
+async def register(request: AnyRequest, identity: WithIdentity, data: JSONBody[RegisterBody]) -> Response[SessionView]:
     """Create an account, and with it a workspace or a place in the one somebody was invited to."""
     check_origin(request)
     if not identity.allow_registration and data.invitation is None:
@@ -70,7 +70,7 @@ async def register(request: AnyRequest, identity: Identity, data: RegisterBody) 
 
 
 @post("/login", status_code=200)
-async def login(request: AnyRequest, identity: Identity, data: LoginBody) -> Response[SessionView]:
+async def login(request: AnyRequest, identity: WithIdentity, data: JSONBody[LoginBody]) -> Response[SessionView]:
     """Sign in with e-mail and password."""
     check_origin(request)
     email, ip = rules.clean_email(data.email), client_ip()
@@ -108,7 +108,7 @@ async def _begin(
 
 
 @post("/password/forgot", status_code=202)
-async def forgot_password(request: AnyRequest, identity: Identity, data: ForgotBody) -> None:
+async def forgot_password(request: AnyRequest, identity: WithIdentity, data: JSONBody[ForgotBody]) -> None:
     """Send a link to choose a new password, if there is such an account. The answer does not tell."""
     check_origin(request)
     email = rules.clean_email(data.email)
@@ -119,7 +119,7 @@ async def forgot_password(request: AnyRequest, identity: Identity, data: ForgotB
 
 
 @post("/password/reset", status_code=204)
-async def reset_password(request: AnyRequest, identity: Identity, data: ResetBody) -> None:
+async def reset_password(request: AnyRequest, identity: WithIdentity, data: JSONBody[ResetBody]) -> None:
     """Choose a new password with the link from the e-mail. Every sign-in of the account ends."""
     check_origin(request)
     await attempt(identity.database, (identity.throttles.token_ip, rules.network_of(client_ip())))
@@ -132,7 +132,7 @@ async def reset_password(request: AnyRequest, identity: Identity, data: ResetBod
 
 
 @post("/logout", status_code=204)
-async def logout(identity: Identity, caller: Caller) -> Response[None]:
+async def logout(identity: WithIdentity, caller: WithCaller) -> Response[None]:
     """End this sign-in."""
     async with identity.database.transaction(None) as session:
         await sign_ins.end(session, caller, caller.require_session())
@@ -142,7 +142,7 @@ async def logout(identity: Identity, caller: Caller) -> Response[None]:
 
 
 @get("/user")
-async def get_session(identity: Identity, caller: Caller) -> SessionView:
+async def get_session(identity: WithIdentity, caller: WithCaller) -> SessionView:
     """Who is signed in, their workspaces, and what the browser needs to go on."""
     caller.require_scope(Scope.PROFILE)
     listed = caller.scopes is None or Scope.WORKSPACE_READ in caller.scopes
@@ -152,7 +152,7 @@ async def get_session(identity: Identity, caller: Caller) -> SessionView:
 
 
 @patch("/user")
-async def change_profile(identity: Identity, caller: Caller, data: ProfileBody) -> UserView:
+async def change_profile(identity: WithIdentity, caller: WithCaller, data: JSONBody[ProfileBody]) -> UserView:
     """Change one's name, language or theme."""
     caller.require_scope(Scope.PROFILE)
     async with identity.database.transaction(None) as session:
@@ -167,7 +167,7 @@ async def change_profile(identity: Identity, caller: Caller, data: ProfileBody) 
 
 
 @post("/password", status_code=204)
-async def change_password(identity: Identity, caller: Caller, data: PasswordBody) -> None:
+async def change_password(identity: WithIdentity, caller: WithCaller, data: JSONBody[PasswordBody]) -> None:
     """Change one's password. All other sign-ins end."""
     caller.require_session()
     throttle = (identity.throttles.password, str(caller.user_id))
@@ -183,7 +183,7 @@ async def change_password(identity: Identity, caller: Caller, data: PasswordBody
 
 
 @get("/sessions")
-async def list_sessions(identity: Identity, caller: Caller) -> Items[SignInView]:
+async def list_sessions(identity: WithIdentity, caller: WithCaller) -> Items[SignInView]:
     """The browsers in which one is signed in."""
     current = caller.require_session()
     async with identity.database.reading(None) as session:
@@ -192,7 +192,7 @@ async def list_sessions(identity: Identity, caller: Caller) -> Items[SignInView]
 
 
 @delete("/sessions/{session_id:uuid}")
-async def revoke_session(identity: Identity, caller: Caller, session_id: UUID) -> None:
+async def revoke_session(identity: WithIdentity, caller: WithCaller, session_id: FromPath[UUID]) -> None:
     """End one of one's own sign-ins; its sockets close."""
     caller.require_session()
     async with identity.database.transaction(None) as session:
@@ -200,7 +200,7 @@ async def revoke_session(identity: Identity, caller: Caller, session_id: UUID) -
 
 
 @post("/sessions/revoke-others", status_code=204)
-async def revoke_other_sessions(identity: Identity, caller: Caller) -> None:
+async def revoke_other_sessions(identity: WithIdentity, caller: WithCaller) -> None:
     """End all of one's sign-ins but this one."""
     caller.require_session()
     async with identity.database.transaction(None) as session:
@@ -208,7 +208,7 @@ async def revoke_other_sessions(identity: Identity, caller: Caller) -> None:
 
 
 @get("/tokens")
-async def list_tokens(identity: Identity, caller: Caller) -> Items[TokenView]:
+async def list_tokens(identity: WithIdentity, caller: WithCaller) -> Items[TokenView]:
     """One's API tokens."""
     caller.require_session()
     async with identity.database.reading(None) as session:
@@ -216,7 +216,7 @@ async def list_tokens(identity: Identity, caller: Caller) -> Items[TokenView]:
 
 
 @post("/tokens")
-async def create_token(identity: Identity, caller: Caller, data: TokenBody) -> NewTokenView:
+async def create_token(identity: WithIdentity, caller: WithCaller, data: JSONBody[TokenBody]) -> NewTokenView:
     """Make an API token. Its secret is in this answer and nowhere else."""
     caller.require_session()
     async with identity.database.transaction(None) as session:
@@ -227,7 +227,7 @@ async def create_token(identity: Identity, caller: Caller, data: TokenBody) -> N
 
 
 @delete("/tokens/{token_id:uuid}")
-async def revoke_token(identity: Identity, caller: Caller, token_id: UUID) -> None:
+async def revoke_token(identity: WithIdentity, caller: WithCaller, token_id: FromPath[UUID]) -> None:
     """Revoke an API token; its sockets close."""
     caller.require_session()
     async with identity.database.transaction(None) as session:

@@ -6,14 +6,12 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Router, get
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 
-from kanal.identity.access import Caller
-from kanal.identity.config import Identity
 from kanal.identity.routes.answers import PRIVATE
 from kanal.identity.schemas import MailView
 from kanal.identity.views import mail_view
-from kanal.identity.web import signed_in
+from kanal.identity.web import WithCaller, WithIdentity, signed_in
 from kanal.kit.web import Page
 
 MAIL_PAGE = 50
@@ -21,10 +19,10 @@ MAIL_PAGE = 50
 
 @get("/mail")
 async def list_mail(
-    identity: Identity,
-    caller: Caller,
-    cursor: UUID | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=200)] = MAIL_PAGE,
+    identity: WithIdentity,
+    caller: WithCaller,
+    cursor: FromQuery[UUID | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = MAIL_PAGE,
 ) -> Page[MailView]:
     """Outgoing e-mail, newest first; with its link as long as it could not be sent."""
     caller.require_operator()

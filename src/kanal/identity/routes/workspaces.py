@@ -8,13 +8,11 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, delete, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import UNSET
 
-from kanal.identity.access import Caller, WorkspaceAccess
 from kanal.identity.actions import invitations, members, workspaces
-from kanal.identity.config import Identity
 from kanal.identity.queries import people
 from kanal.identity.queries.audit import AuditFilter, audit_csv, audit_page
 from kanal.identity.queries.invitations import invitations_of, link_of
@@ -32,7 +30,7 @@ from kanal.identity.schemas import (
     WorkspaceView,
 )
 from kanal.identity.views import audit_view, invitation_view, member_view, workspace_view
-from kanal.identity.web import signed_in
+from kanal.identity.web import WithAccess, WithCaller, WithIdentity, signed_in
 from kanal.kit.ids import new_id
 from kanal.kit.throttle import attempt
 from kanal.kit.web import Items, Page
@@ -41,7 +39,7 @@ AUDIT_PAGE = 50
 
 
 @get("/")
-async def list_workspaces(identity: Identity, caller: Caller) -> Items[WorkspaceView]:
+async def list_workspaces(identity: WithIdentity, caller: WithCaller) -> Items[WorkspaceView]:
     """The workspaces one is a member of, suspended ones included."""
     caller.require_scope(Scope.WORKSPACE_READ)
     async with identity.database.reading(None) as session:
@@ -50,7 +48,7 @@ async def list_workspaces(identity: Identity, caller: Caller) -> Items[Workspace
 
 
 @post("/")
-async def create_workspace(identity: Identity, caller: Caller, data: WorkspaceBody) -> WorkspaceView:
+async def create_workspace(identity: WithIdentity, caller: WithCaller, data: JSONBody[WorkspaceBody]) -> WorkspaceView:
     """Found a workspace; one is its owner."""
     caller.require_scope(Scope.WORKSPACE_WRITE)
     async with identity.database.transaction(new_id()) as session:
@@ -60,14 +58,16 @@ async def create_workspace(identity: Identity, caller: Caller, data: WorkspaceBo
 
 
 @get("/{ws:uuid}")
-async def get_workspace(identity: Identity, access: WorkspaceAccess) -> WorkspaceView:
+async def get_workspace(identity: WithIdentity, access: WithAccess) -> WorkspaceView:
     """One workspace."""
     async with identity.database.reading(access.workspace_id) as session:
         return await workspace_of(session, access)
 
 
 @patch("/{ws:uuid}")
-async def change_workspace(identity: Identity, access: WorkspaceAccess, data: WorkspaceChangeBody) -> WorkspaceView:
+async def change_workspace(
+    identity: WithIdentity, access: WithAccess, data: JSONBody[WorkspaceChangeBody]
+) -> WorkspaceView:
     """Rename a workspace or change its settings."""
     settings = {} if data.settings is UNSET else msgspec.to_builtins(data.settings)
     async with identity.database.transaction(access.workspace_id) as session:
@@ -78,14 +78,16 @@ async def change_workspace(identity: Identity, access: WorkspaceAccess, data: Wo
 
 
 @get("/{ws:uuid}/members")
-async def list_members(identity: Identity, access: WorkspaceAccess) -> Items[MemberView]:
+async def list_members(identity: WithIdentity, access: WithAccess) -> Items[MemberView]:
     """Everybody who is or was a member: the client's directory of names."""
     async with identity.database.reading(access.workspace_id) as session:
         return Items(await members_of(session, access))
 
 
 @patch("/{ws:uuid}/members/{user_id:uuid}")
-async def change_member(identity: Identity, access: WorkspaceAccess, user_id: UUID, data: RoleBody) -> MemberView:
+async def change_member(
+    identity: WithIdentity, access: WithAccess, user_id: FromPath[UUID], data: JSONBody[RoleBody]
+) -> MemberView:
     """Change a member's role, at once."""
     async with identity.database.transaction(access.workspace_id) as session:
         member, user = await members.change_role(session, access, user_id=user_id, role=data.role)
@@ -93,28 +95,28 @@ async def change_member(identity: Identity, access: WorkspaceAccess, user_id: UU
 
 
 @delete("/{ws:uuid}/members/{user_id:uuid}")
-async def remove_member(identity: Identity, access: WorkspaceAccess, user_id: UUID) -> None:
+async def remove_member(identity: WithIdentity, access: WithAccess, user_id: FromPath[UUID]) -> None:
     """Remove a member, at once."""
     async with identity.database.transaction(access.workspace_id) as session:
         await members.remove_member(session, access, user_id=user_id)
 
 
 @post("/{ws:uuid}/leave", status_code=204)
-async def leave_workspace(identity: Identity, access: WorkspaceAccess) -> None:
+async def leave_workspace(identity: WithIdentity, access: WithAccess) -> None:
     """Leave. The last owner cannot."""
     async with identity.database.transaction(access.workspace_id) as session:
         await members.leave(session, access)
 
 
 @get("/{ws:uuid}/invitations")
-async def list_invitations(identity: Identity, access: WorkspaceAccess) -> Items[InvitationView]:
+async def list_invitations(identity: WithIdentity, access: WithAccess) -> Items[InvitationView]:
     """All invitations, with their links."""
     async with identity.database.reading(access.workspace_id) as session:
         return Items(await invitations_of(session, identity, access))
 
 
 @post("/{ws:uuid}/invitations")
-async def invite(identity: Identity, access: WorkspaceAccess, data: InvitationBody) -> InvitationView:
+async def invite(identity: WithIdentity, access: WithAccess, data: JSONBody[InvitationBody]) -> InvitationView:
     """Invite somebody by e-mail."""
     access.require(Permission.INVITATIONS_MANAGE)
     await attempt(identity.database, (identity.throttles.invite, str(access.workspace_id)))
@@ -124,14 +126,16 @@ async def invite(identity: Identity, access: WorkspaceAccess, data: InvitationBo
 
 
 @delete("/{ws:uuid}/invitations/{invitation_id:uuid}")
-async def withdraw_invitation(identity: Identity, access: WorkspaceAccess, invitation_id: UUID) -> None:
+async def withdraw_invitation(identity: WithIdentity, access: WithAccess, invitation_id: FromPath[UUID]) -> None:
     """Withdraw an invitation: its link leads nowhere any more."""
     async with identity.database.transaction(access.workspace_id) as session:
         await invitations.withdraw(session, access, invitation_id)
 
 
 @post("/{ws:uuid}/invitations/{invitation_id:uuid}/resend", status_code=200)
-async def resend_invitation(identity: Identity, access: WorkspaceAccess, invitation_id: UUID) -> InvitationView:
+async def resend_invitation(
+    identity: WithIdentity, access: WithAccess, invitation_id: FromPath[UUID]
+) -> InvitationView:
     """Send the same link again and give it another week."""
     access.require(Permission.INVITATIONS_MANAGE)
     await attempt(identity.database, (identity.throttles.invite, str(access.workspace_id)))
@@ -141,26 +145,29 @@ async def resend_invitation(identity: Identity, access: WorkspaceAccess, invitat
 
 
 Action = Annotated[
-    str, Parameter(pattern=r"^[a-z_.]{1,60}$", description="`member.removed`, or `member.` for all of a kind")
+    str | None,
+    QueryParameter(pattern=r"^[a-z_.]{1,60}$", description="`member.removed`, or `member.` for all of a kind"),
 ]
-Moment = Annotated[datetime, Parameter(description="ISO 8601; without a zone it is UTC")]
+Since = Annotated[datetime | None, QueryParameter(name="from", description="ISO 8601; without a zone it is UTC")]
+Until = Annotated[datetime | None, QueryParameter(name="to", description="ISO 8601, exclusive")]
 Words = Annotated[
-    str, Parameter(max_length=100, description="in the names of actor and target, the action, the address")
+    str | None,
+    QueryParameter(max_length=100, description="looked for in the names of actor and target, the action, the address"),
 ]
 
 
 @get("/{ws:uuid}/audit")
 async def list_audit(
-    identity: Identity,
-    access: WorkspaceAccess,
+    identity: WithIdentity,
+    access: WithAccess,
     *,
-    action: Action | None = None,
-    actor: UUID | None = None,
-    since: Annotated[Moment | None, Parameter(query="from")] = None,
-    until: Annotated[Moment | None, Parameter(query="to")] = None,
-    q: Words | None = None,
-    cursor: UUID | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=200)] = AUDIT_PAGE,
+    action: Action = None,
+    actor: FromQuery[UUID | None] = None,
+    since: Since = None,
+    until: Until = None,
+    q: Words = None,
+    cursor: FromQuery[UUID | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = AUDIT_PAGE,
 ) -> Page[AuditView]:
     """What was done in the workspace, newest first."""
     wanted = _filter(action, actor, since, until, q)
@@ -172,14 +179,14 @@ async def list_audit(
 
 @get("/{ws:uuid}/audit.csv", media_type="text/csv")
 async def export_audit(
-    identity: Identity,
-    access: WorkspaceAccess,
+    identity: WithIdentity,
+    access: WithAccess,
     *,
-    action: Action | None = None,
-    actor: UUID | None = None,
-    since: Annotated[Moment | None, Parameter(query="from")] = None,
-    until: Annotated[Moment | None, Parameter(query="to")] = None,
-    q: Words | None = None,
+    action: Action = None,
+    actor: FromQuery[UUID | None] = None,
+    since: Since = None,
+    until: Until = None,
+    q: Words = None,
 ) -> Stream:
     """The same as a CSV file."""
     access.require(Permission.AUDIT_READ)
