@@ -104,7 +104,11 @@ class HttpSettings:
         shown="none",
     )
     node_id: str = setting(
-        "KANAL_NODE_ID", _text, "", "Name of this node in logs, metrics and the X-Node-ID header.", shown="the host name"
+        "KANAL_NODE_ID",
+        _text,
+        "",
+        "Name of this node in logs, metrics and the X-Node-ID header.",
+        shown="the host name",
     )
     max_body: int = setting("KANAL_MAX_BODY", _positive, 1_000_000, "Largest JSON request body, bytes.")
 
@@ -114,7 +118,11 @@ class DataSettings:
     """Where data lives."""
 
     folder: Path = setting(
-        "KANAL_DATA", _folder, Path("data").resolve(), "Folder of everything embedded: SQLite, files, key.", shown="./data"
+        "KANAL_DATA",
+        _folder,
+        Path("data").resolve(),
+        "Folder of everything embedded: SQLite, files, key.",
+        shown="./data",
     )
     database_url: str = setting(
         "KANAL_DATABASE_URL",
@@ -151,11 +159,17 @@ class SecuritySettings:
         shown="made once, kept in KANAL_DATA/secret.key",
     )
     session_idle: timedelta = setting(
-        "KANAL_SESSION_IDLE_MINUTES", _minutes, timedelta(days=7), "A sign-in ends after this long without use, minutes.",
+        "KANAL_SESSION_IDLE_MINUTES",
+        _minutes,
+        timedelta(days=7),
+        "A sign-in ends after this long without use, minutes.",
         shown="10080",
     )
     session_lifetime: timedelta = setting(
-        "KANAL_SESSION_LIFETIME_MINUTES", _minutes, timedelta(days=30), "A sign-in ends after this long, minutes.",
+        "KANAL_SESSION_LIFETIME_MINUTES",
+        _minutes,
+        timedelta(days=30),
+        "A sign-in ends after this long, minutes.",
         shown="43200",
     )
     allow_registration: bool = setting(
@@ -168,7 +182,10 @@ class MailSettings:
     """Outgoing e-mail. Without a server, links are logged and shown on the admin's page."""
 
     smtp_url: str = setting(
-        "KANAL_SMTP_URL", _text, "", "smtp://user:password@host:587 (STARTTLS when offered) or smtps://host:465.",
+        "KANAL_SMTP_URL",
+        _text,
+        "",
+        "smtp://user:password@host:587 (STARTTLS when offered) or smtps://host:465.",
         shown="none",
     )
     sender: str = setting("KANAL_MAIL_FROM", _text, "Kanal <kanal@localhost>", "The From address.")
@@ -186,7 +203,11 @@ class RealtimeSettings:
         "KANAL_APP_SECRET", _text, "", "Secret that signs channel grants.", shown="derived from the secret key"
     )
     allowed_origins: tuple[str, ...] = setting(
-        "KANAL_ALLOWED_ORIGINS", _words, (), "Other origins whose pages may open sockets, comma separated.", shown="none"
+        "KANAL_ALLOWED_ORIGINS",
+        _words,
+        (),
+        "Other origins whose pages may open sockets, comma separated.",
+        shown="none",
     )
 
 

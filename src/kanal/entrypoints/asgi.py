@@ -53,7 +53,7 @@ def litestar_app(node: Node) -> Litestar:
             routes.RoomController,
             message_routes.MessageController,
             message_routes.EventController,
-            *file_routes.ROUTERS,
+            file_routes.FileController,
             broadcasting_auth(node.app, channel_authorizers(node.database), identify),
             health.live,
             health.ready,
@@ -65,8 +65,7 @@ def litestar_app(node: Node) -> Litestar:
             **identity_web.dependencies(),
             "database": Provide(lambda: node.database, sync_to_thread=False, use_cache=True),
             "sender": Provide(lambda: node.sender, sync_to_thread=False, use_cache=True),
-            "storage": Provide(lambda: node.storage, sync_to_thread=False, use_cache=True),
-            "file_readers": Provide(lambda: node.file_readers, sync_to_thread=False, use_cache=True),
+            "files": Provide(lambda: node.files, sync_to_thread=False, use_cache=True),
         },
         exception_handlers=exception_handlers(node.texts),
         openapi_config=OpenAPIConfig(

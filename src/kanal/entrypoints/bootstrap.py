@@ -15,7 +15,7 @@ import structlog
 import kanal.entrypoints.models  # noqa: F401 - the prefix is applied to every table
 from kanal.entrypoints.metrics import Metrics
 from kanal.files import jobs as file_jobs
-from kanal.files.readers import FileReaders
+from kanal.files.config import Files
 from kanal.identity import jobs as identity_jobs
 from kanal.identity.config import Identity
 from kanal.identity.events import MEMBER_REMOVED
@@ -95,8 +95,7 @@ class Node:
     relay: Relay
     sender: Sender
     identity: Identity
-    storage: Storage
-    file_readers: FileReaders
+    files: Files
     worker: jobs.Worker | None
     scheduler: jobs.Scheduler | None
     app: App
@@ -152,14 +151,13 @@ def build(settings: Settings, *, work: bool = True) -> Node:
         session_lifetime=settings.security.session_lifetime,
         allow_registration=settings.security.allow_registration,
     )
-    storage = Storage(settings.storage_url)
-    readers = FileReaders()
-    readers.register(HOLDER, partial(queries.may_read_room_file, database))
+    files = Files(database=database, storage=Storage(settings.storage_url))
+    files.readers.register(HOLDER, queries.may_read_room_file)
     worker = jobs.Worker(database, transport) if work else None
     if worker is not None:
         mailer.bind(worker)
         identity_jobs.bind(worker, identity)
-        file_jobs.register(worker, storage, {HOLDER: room_reactions.on_thumbnail_ready})
+        file_jobs.bind(worker, files, on_ready={HOLDER: room_reactions.on_thumbnail_ready})
         worker.handle(PRUNE_EVENTS, partial(_prune_events, database))
     periodic = [
         *mail.PERIODIC,
@@ -180,8 +178,7 @@ def build(settings: Settings, *, work: bool = True) -> Node:
         relay=relay,
         sender=Sender(database),
         identity=identity,
-        storage=storage,
-        file_readers=readers,
+        files=files,
         worker=worker,
         scheduler=jobs.Scheduler(database, periodic) if work else None,
         app=app,

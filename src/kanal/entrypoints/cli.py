@@ -59,7 +59,9 @@ def run(work: Coroutine[Any, Any, Any]) -> None:
 
 @app.command()
 def serve(
-    demo: Annotated[bool, typer.Option(help="Make the demo workspace when there is none, and show its sign-ins.")] = False,
+    demo: Annotated[
+        bool, typer.Option(help="Make the demo workspace when there is none, and show its sign-ins.")
+    ] = False,
 ) -> None:
     """Everything in one process: web, sockets, worker, relay, scheduler."""
     from kanal.entrypoints import serve as serving

@@ -63,7 +63,9 @@ class _Parts(Collector):
                 family.add_metric([app_id], getattr(app, name))
             yield family
         yield CounterMetricFamily("kanal_events_published", "Events published", value=self._relay.published)
-        yield CounterMetricFamily("kanal_events_swept", "Events published by the relay's sweep", value=self._relay.swept)
+        yield CounterMetricFamily(
+            "kanal_events_swept", "Events published by the relay's sweep", value=self._relay.swept
+        )
         if self._worker is not None:
             yield CounterMetricFamily("kanal_jobs_succeeded", "Jobs done", value=self._worker.succeeded)
             yield CounterMetricFamily("kanal_jobs_failed", "Job attempts that failed", value=self._worker.failed)

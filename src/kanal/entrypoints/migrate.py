@@ -37,9 +37,8 @@ def _config(connection: sa.Connection | None, prefix: str, version_table: str) -
 
 async def migrate(database: Database, *, prefix: str, version_table: str) -> None:
     """Run what has not run yet. Several nodes may start at once: one migrates, the others wait for it."""
-    async with _alone(database):
-        async with database.engine.begin() as connection:
-            await connection.run_sync(lambda c: command.upgrade(_config(c, prefix, version_table), "head"))
+    async with _alone(database), database.engine.begin() as connection:
+        await connection.run_sync(lambda c: command.upgrade(_config(c, prefix, version_table), "head"))
 
 
 async def is_current(database: Database, *, prefix: str, version_table: str) -> bool:

@@ -6,6 +6,7 @@ import gzip
 import mimetypes
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
@@ -44,7 +45,7 @@ def _asset(path: Path, _changed: int) -> _Asset:
     return _Asset(path)
 
 
-def _respond(request: Request[object, object, object], path: Path, headers: dict[str, str]) -> Response[bytes]:
+def _respond(request: Request[Any, Any, Any], path: Path, headers: dict[str, str]) -> Response[bytes]:
     asset = _asset(path, path.stat().st_mtime_ns)
     headers = {**SECURITY, **headers, "vary": "accept-encoding"}
     if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
@@ -53,7 +54,7 @@ def _respond(request: Request[object, object, object], path: Path, headers: dict
 
 
 @get(["/", "/{path:path}"], include_in_schema=False, sync_to_thread=False)
-def web_app(request: Request[object, object, object], path: str = "") -> Response[bytes]:
+def web_app(request: Request[Any, Any, Any], path: str = "") -> Response[bytes]:
     """A file of the build, or the page: its router knows the rest of the addresses."""
     name = path.lstrip("/")
     if name.startswith(("api/", "app/", "apps/", "broadcasting/", "health/")):

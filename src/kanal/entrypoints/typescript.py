@@ -15,8 +15,7 @@ def event_types(catalogue: Mapping[str, Any]) -> str:
     payloads = [kind.payload for kind in catalogue.values()]
     _, components = msgspec.json.schema_components(payloads, ref_template="{name}")
     blocks = [HEADER]
-    for name in sorted(components):
-        blocks.append(_declare(name, components[name]))
+    blocks += [_declare(name, components[name]) for name in sorted(components)]
     lines = ["export interface EventPayloads {"]
     for name in sorted(catalogue):
         lines += [f"  /** {catalogue[name].summary} */", f'  "{name}": Logged & {catalogue[name].payload.__name__}']

@@ -10,7 +10,12 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie", "csrf")
-LIBRARIES = {"uvicorn": logging.WARNING, "asyncio": logging.WARNING, "aiosqlite": logging.WARNING, "alembic": logging.WARNING}
+LIBRARIES = {
+    "uvicorn": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "aiosqlite": logging.WARNING,
+    "alembic": logging.WARNING,
+}
 
 
 def configure(*, level: str, format_: str, node: str) -> None:

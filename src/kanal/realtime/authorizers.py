@@ -35,7 +35,7 @@ class ChannelGrant:
 
 
 class ChannelAuthorizer(Protocol[CallerT_contra]):
-    async def __call__(self, caller: CallerT_contra, parameters: Mapping[str, str]) -> ChannelGrant | None:
+    async def __call__(self, caller: CallerT_contra, parameters: Mapping[str, str], /) -> ChannelGrant | None:
         """``parameters`` are the parts of the name in braces; they are whatever the client sent. ``None`` denies."""
 
 

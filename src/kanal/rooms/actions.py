@@ -60,7 +60,9 @@ async def create_room(
     if (rooms or 0) >= access.limits.max_rooms:
         raise errors.too_many_rooms(access.limits.max_rooms)
     others = [u for u in await _members_of_workspace(session, member_ids) if u != access.user_id]
-    room = await _add_room(session, access, kind="room", name=name, topic=rules.clean_line(topic), visibility=visibility)
+    room = await _add_room(
+        session, access, kind="room", name=name, topic=rules.clean_line(topic), visibility=visibility
+    )
     await _add_people(session, room, [access.user_id], role="owner")
     await _add_people(session, room, others, role="member")
     await system_line(session, access, room.id, SystemNote("room.created", name=name))
@@ -103,7 +105,7 @@ async def change_room(
         raise errors.not_a_member()
     if (visibility is not None or archived is not None) and not steers:
         raise forbidden()
-    notes = await _apply_changes(session, room, name, topic, visibility, archived)
+    notes = await _apply_changes(session, room, name=name, topic=topic, visibility=visibility, archived=archived)
     room.version += 1
     await session.flush()
     for note in notes:
@@ -120,7 +122,7 @@ async def change_room(
 
 
 async def _apply_changes(
-    session: Session, room: Room, name: str | None, topic: str | None, visibility: str | None, archived: bool | None
+    session: Session, room: Room, *, name: str | None, topic: str | None, visibility: str | None, archived: bool | None
 ) -> list[SystemNote]:
     notes = []
     if name is not None and (name := rules.clean_line(name)) != room.name:
@@ -200,9 +202,7 @@ async def remove_member(session: Session, access: WorkspaceAccess, room_id: UUID
     await system_line(session, access, room.id, SystemNote("member.removed", [str(user_id)]))
     await session.refresh(room)
     await _drop(session, room, member)
-    await audit.record(
-        session, access, "room.member_removed", Target("room", room.id, room.name), user=str(user_id)
-    )
+    await audit.record(session, access, "room.member_removed", Target("room", room.id, room.name), user=str(user_id))
 
 
 async def leave_everywhere(session: Session, user_id: UUID) -> None:
@@ -349,9 +349,7 @@ async def _drop(session: Session, room: Room, member: RoomMember) -> None:
     await session.flush()
     left = RoomMemberChanged(str(room.id), str(user_id), room.member_count, room.version)
     events.record(session, ROOM_MEMBER_LEFT, left, channels=[room_channel(room.id)])
-    events.record(
-        session, ROOM_LEFT, RoomGone(str(room.id)), channels=[user_channel(room.workspace_id, user_id)]
-    )
+    events.record(session, ROOM_LEFT, RoomGone(str(room.id)), channels=[user_channel(room.workspace_id, user_id)])
     events.revoke(session, room_channel(room.id), member_scope(room.workspace_id, user_id))
 
 

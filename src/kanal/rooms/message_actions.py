@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from kanal.files import actions as file_actions
+from kanal.files.actions import discard
 from kanal.files.schemas import AttachmentView
 from kanal.identity import audit
 from kanal.identity.access import WorkspaceAccess
@@ -18,7 +18,6 @@ from kanal.kit.db.bulk import insert_rows
 from kanal.kit.ids import NIL
 from kanal.rooms import errors, queries, rules, search
 from kanal.rooms.events import MESSAGE_UPDATED, ROOM_UPDATED, MessageUpdated, RoomShown, room_channel
-from kanal.rooms.sending import HOLDER
 from kanal.rooms.models import Message, MessageMention, Room, RoomMember
 from kanal.rooms.schemas import MessageView
 from kanal.rooms.views import message_view, room_view
@@ -54,8 +53,7 @@ async def delete_message(session: Session, access: WorkspaceAccess, message_id: 
     if not own and not access.may(Permission.ROOMS_MODERATE) and (member is None or member.role != "owner"):
         raise errors.not_own_message()
     if message.attachments:
-        ids = [UUID(a["id"]) for a in message.attachments]
-        await file_actions.remove(session, ids, HOLDER, message.room_id)
+        await discard(session, [UUID(a["id"]) for a in message.attachments])
     message.body = ""
     message.quote = message.mentions = message.attachments = message.reactions = None
     message.deleted_at = clock.now()
@@ -129,7 +127,13 @@ async def _replace_mentions(session: Session, message: Message) -> None:
         .execution_options(synchronize_session=False)
     )
     rows = [
-        (session.workspace_id, message.room_id, NIL if m == rules.EVERYBODY else UUID(m), message.sequence, message.user_id)
+        (
+            session.workspace_id,
+            message.room_id,
+            NIL if m == rules.EVERYBODY else UUID(m),
+            message.sequence,
+            message.user_id,
+        )
         for m in message.mentions or []
     ]
     if rows:

@@ -34,8 +34,8 @@ class MessageController(Controller):
     """Messages of rooms, their threads and reactions."""
 
     path = BASE
-    guards = [signed_in]
-    tags = ["messages"]
+    guards = (signed_in,)
+    tags = ("messages",)
 
     @get(
         "/rooms/{room_id:uuid}/messages",
@@ -140,8 +140,8 @@ class EventController(Controller):
     """The event log, for whoever was away."""
 
     path = "/api/v1/workspaces/{ws:uuid}"
-    guards = [signed_in]
-    tags = ["events"]
+    guards = (signed_in,)
+    tags = ("events",)
 
     @get("/events", summary="What happened after a cursor, on the channels I may read")
     async def missed(

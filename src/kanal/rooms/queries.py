@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from kanal.kit.clock import iso
 from kanal.identity.access import WorkspaceAccess
+from kanal.kit.clock import iso
 from kanal.kit.db import Database, Session, Statement, as_id
 from kanal.kit.db.database import Reader
 from kanal.kit.ids import NIL
@@ -227,7 +227,9 @@ async def room_members(session: Session, room_id: UUID) -> list[RoomMemberView]:
     ]
 
 
-async def find_room(session: Session, room_id: UUID, user_id: UUID, *, lock: bool = False) -> tuple[Room, RoomMember | None]:
+async def find_room(
+    session: Session, room_id: UUID, user_id: UUID, *, lock: bool = False
+) -> tuple[Room, RoomMember | None]:
     """The room and the user's place in it. Raises ``room.not_found`` for a private room of others."""
     query = sa.select(Room).where(Room.id == room_id)
     room = await session.scalar(locked(query) if lock else query)

@@ -35,8 +35,8 @@ class RoomController(Controller):
     """Rooms and who is in them."""
 
     path = BASE
-    guards = [signed_in]
-    tags = ["rooms"]
+    guards = (signed_in,)
+    tags = ("rooms",)
 
     @get("/rooms", summary="My rooms, last active first, with the cursor from which events complete the list")
     async def my_rooms(self, database: Database, access: WorkspaceAccess) -> RoomList:
@@ -84,9 +84,7 @@ class RoomController(Controller):
             return await queries.room_for(session, room, member)
 
     @patch("/rooms/{room_id:uuid}", summary="Change name, topic, visibility, or archive")
-    async def change(
-        self, database: Database, access: WorkspaceAccess, room_id: UUID, data: ChangeRoom
-    ) -> RoomView:
+    async def change(self, database: Database, access: WorkspaceAccess, room_id: UUID, data: ChangeRoom) -> RoomView:
         async with database.transaction(access.workspace_id) as session:
             return await actions.change_room(
                 session,
@@ -133,9 +131,7 @@ class RoomController(Controller):
         self, database: Database, access: WorkspaceAccess, room_id: UUID, data: ChangeMembership
     ) -> RoomView:
         async with database.transaction(access.workspace_id) as session:
-            return await actions.change_membership(
-                session, access, room_id, starred=data.starred, notify=data.notify
-            )
+            return await actions.change_membership(session, access, room_id, starred=data.starred, notify=data.notify)
 
     @post("/rooms/{room_id:uuid}/read", status_code=200, summary="I have read up to this message")
     async def read(self, database: Database, access: WorkspaceAccess, room_id: UUID, data: MarkRead) -> ReadState:

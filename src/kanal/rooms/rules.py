@@ -85,9 +85,11 @@ def is_emoji(text: str) -> bool:
         category = unicodedata.category(character)
         if category in ("So", "Sk") or "\U0001f1e6" <= character <= "\U0001f1ff" or character in "\u203c\u2049\u20e3":
             symbols += 1
-        elif character in "\u200d\ufe0f\ufe0e" or "\U000e0020" <= character <= "\U000e007f":
-            continue
-        elif character in "0123456789#*" and "\u20e3" in text:
+        elif (
+            character in "\u200d\ufe0f\ufe0e"
+            or "\U000e0020" <= character <= "\U000e007f"
+            or (character in "0123456789#*" and "\u20e3" in text)
+        ):
             continue
         elif category == "Sm" and len(text) <= 2:
             symbols += 1

@@ -199,5 +199,3 @@ class SendMessage(Body):
 
 class EditMessage(Body):
     body: Annotated[str, Meta(max_length=BODY_LIMIT)]
-
-

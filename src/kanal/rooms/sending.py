@@ -52,6 +52,8 @@ class Outgoing:
     attachment_ids: tuple[UUID, ...] = ()
     socket_id: str | None = None
     system: SystemNote | None = None
+    sent_at: int | None = None
+    """Milliseconds; for history that is brought in from elsewhere. Otherwise now."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +207,7 @@ async def _draft(session: Session, one: Outgoing) -> _Draft:
 
 async def _standing(session: Session, one: Outgoing, message_id: UUID) -> Message | None:
     found: Message | None = await session.scalar(
-        sa.select(Message).where(
-            Message.id == message_id, Message.room_id == one.room_id, Message.deleted_at.is_(None)
-        )
+        sa.select(Message).where(Message.id == message_id, Message.room_id == one.room_id, Message.deleted_at.is_(None))
     )
     return found
 
@@ -223,17 +223,19 @@ async def _store(
     for draft in drafts.values():
         one = draft.outgoing
         draft.sequence = sequences[one.room_id] = sequences[one.room_id] + 1
-        rows.append(_row(workspace, draft, at))
+        rows.append(_row(workspace, draft, one.sent_at or at))
         last[one.room_id] = last.get(one.room_id) if one.parent_id else draft
     await insert_rows(session, "messages", _MESSAGE_COLUMNS, rows)
     await search.index(session, [(d.id, d.outgoing.room_id, d.outgoing.body) for d in drafts.values()])
     await _store_mentions(session, list(drafts.values()))
     for room_id, newest in last.items():
         if newest is None:
-            await session.fetch(_BUMP, room_id=room_id, sequence=sequences[room_id], at=at)
+            sent_at = max(d.outgoing.sent_at or at for d in drafts.values() if d.outgoing.room_id == room_id)
+            await session.fetch(_BUMP, room_id=room_id, sequence=sequences[room_id], at=sent_at)
         else:
-            shown = _last_message(newest, at)
-            await session.fetch(_BUMP_LAST, room_id=room_id, sequence=sequences[room_id], at=at, last=shown)
+            sent_at = newest.outgoing.sent_at or at
+            shown = _last_message(newest, sent_at)
+            await session.fetch(_BUMP_LAST, room_id=room_id, sequence=sequences[room_id], at=sent_at, last=shown)
     for i, (draft, row) in zip(drafts, zip(drafts.values(), rows, strict=True), strict=True):
         json = encoder.encode(_view(row))
         results[i] = Sent(json, True)
@@ -241,13 +243,13 @@ async def _store(
         events.record(
             session,
             MESSAGE_SENT,
-            MessageSent(cast(MessageView, msgspec.Raw(json)), str(one.client_id)),
+            MessageSent(cast("MessageView", msgspec.Raw(json)), str(one.client_id)),
             channels=[room_channel(one.room_id)],
             except_socket=one.socket_id,
         )
     for draft in drafts.values():
         if draft.outgoing.parent_id is not None:
-            await _add_reply(session, draft, at)
+            await _add_reply(session, draft, draft.outgoing.sent_at or at)
 
 
 def _row(workspace: UUID | None, draft: _Draft, at: int) -> tuple[Any, ...]:
@@ -274,10 +276,9 @@ def _row(workspace: UUID | None, draft: _Draft, at: int) -> tuple[Any, ...]:
 
 def _view(row: tuple[Any, ...]) -> Any:
     _, id_, room, sequence, user, client, kind, body, system, parent, quote, mentions, attachments, _, at, _ = row
-    return raw_message(
-        (id_, client, room, sequence, user, kind, body, system, parent, quote, mentions, attachments, None)
-        + (0, None, None, at, None, None, 1)
-    )
+    told = (id_, client, room, sequence, user, kind, body, system, parent, quote, mentions, attachments)
+    untouched = (None, 0, None, None, at, None, None, 1)
+    return raw_message(told + untouched)
 
 
 def _last_message(draft: _Draft, at: int) -> str:
@@ -308,7 +309,9 @@ async def _store_mentions(session: Session, drafts: Sequence[_Draft]) -> None:
 
 async def _add_reply(session: Session, draft: _Draft, at: int) -> None:
     parent_id = draft.outgoing.parent_id
-    parent = await session.scalar(sa.select(Message).where(Message.id == parent_id).execution_options(populate_existing=True))
+    parent = await session.scalar(
+        sa.select(Message).where(Message.id == parent_id).execution_options(populate_existing=True)
+    )
     if parent is None:
         raise errors.bad_parent()
     who = str(draft.outgoing.access.user_id)
@@ -389,7 +392,9 @@ class Sender:
 def _is_conflict(error: sa.exc.DBAPIError) -> bool:
     """Deadlock, lost race or lock time-out: the other transaction went first, this one may go now."""
     text = str(error.orig).lower()
-    return isinstance(error, sa.exc.IntegrityError) or any(w in text for w in ("deadlock", "lock wait", "serializ", "1020"))
+    return isinstance(error, sa.exc.IntegrityError) or any(
+        w in text for w in ("deadlock", "lock wait", "serializ", "1020")
+    )
 
 
 def _settle(future: asyncio.Future[Sent], result: Sent | BaseException) -> None:
@@ -407,5 +412,3 @@ async def system_line(session: Session, access: WorkspaceAccess, room_id: UUID, 
     result = (await send_messages(session, [outgoing]))[0]
     if isinstance(result, KanalError):
         raise result
-
-

@@ -8,4 +8,14 @@ from kanal.kit.events.catalogue import CATALOGUE, EventType
 from kanal.kit.events.log import StoredEvent, react_to, record, revoke, store_pending, terminate
 from kanal.kit.events.models import Event
 
-__all__ = ["CATALOGUE", "Event", "EventType", "StoredEvent", "react_to", "record", "revoke", "store_pending", "terminate"]
+__all__ = [
+    "CATALOGUE",
+    "Event",
+    "EventType",
+    "StoredEvent",
+    "react_to",
+    "record",
+    "revoke",
+    "store_pending",
+    "terminate",
+]

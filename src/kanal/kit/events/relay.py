@@ -16,6 +16,7 @@ from kanal.kit import clock
 from kanal.kit.db import Database, Statement, as_id
 from kanal.kit.events.log import StoredEvent
 from kanal.kit.events.models import Event
+from kanal.kit.tenancy import across_tenants
 
 SWEEP_EVERY = 1.0  # seconds
 SWEEP_AFTER = timedelta(seconds=3)  # an event younger than this is still in the hands of its own process
@@ -25,6 +26,7 @@ KEEP = timedelta(hours=72)
 PRUNE_BATCH = 5_000
 
 log = structlog.get_logger(__name__)
+_EVERYWHERE = {"synchronize_session": False, **across_tenants("the log is published and pruned for all workspaces")}
 
 _UNPUBLISHED = Statement(
     "SELECT sequence, id, workspace_id, name, channels, payload, except_socket FROM {events}"
@@ -95,7 +97,7 @@ class Relay:
                     chunk = done[start : start + SWEEP_BATCH]
                     await session.execute(
                         sa.update(Event).where(Event.sequence.in_(chunk)).values(published=1),
-                        execution_options={"synchronize_session": False},
+                        execution_options=_EVERYWHERE,
                     )
         except Exception:
             self._done = done + self._done
@@ -134,20 +136,18 @@ async def prune(database: Database) -> int:
     removed = 0
     while True:
         async with database.transaction(None) as session:
-            last = await session.scalar(sa.select(sa.func.max(Event.sequence)))
+            last = await session.scalar(sa.select(sa.func.max(Event.sequence)), execution_options=_EVERYWHERE)
             keys = (
                 await session.scalars(
                     sa.select(Event.sequence)
                     .where(Event.created_at < before, Event.published == 1, Event.sequence < (last or 0))
                     .order_by(Event.sequence)
-                    .limit(PRUNE_BATCH)
+                    .limit(PRUNE_BATCH),
+                    execution_options=_EVERYWHERE,
                 )
             ).all()
             if keys:
-                await session.execute(
-                    sa.delete(Event).where(Event.sequence.in_(keys)),
-                    execution_options={"synchronize_session": False},
-                )
+                await session.execute(sa.delete(Event).where(Event.sequence.in_(keys)), execution_options=_EVERYWHERE)
         removed += len(keys)
         if len(keys) < PRUNE_BATCH:
             return removed
