@@ -33,6 +33,8 @@ export interface RailEntry {
   /** Route name; entries inside a workspace get its slug as a parameter. */
   to: string
   order: number
+  /** false: on a phone it stands behind "More", the bar has room for few. */
+  bar?: boolean
   /** Missing: everyone. */
   visible?: (viewer: Viewer) => boolean
   /** A reactive read: called while rendering. `urgent` is the accent, otherwise grey. */

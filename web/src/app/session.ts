@@ -108,8 +108,10 @@ export const useSession = defineStore('session', () => {
 
   function putWorkspace(next: WorkspaceSummary): void {
     if (!session.value) return
-    const others = session.value.workspaces.filter((workspace) => workspace.id !== next.id)
-    session.value = { ...session.value, workspaces: [...others, next] }
+    const list = session.value.workspaces
+    const known = list.some((workspace) => workspace.id === next.id)
+    const workspaces = known ? list.map((workspace) => (workspace.id === next.id ? next : workspace)) : [...list, next]
+    session.value = { ...session.value, workspaces }
   }
 
   function dropWorkspace(id: string): void {

@@ -30,6 +30,6 @@ export function tidyMenu(items: MenuItem[]): Exclude<MenuItem, false | null | un
 }
 
 export const MENU_CLASS =
-  'z-50 min-w-44 max-w-[min(20rem,calc(100vw-1rem))] animate-appear overflow-y-auto rounded-lg bg-raised p-1 shadow-float outline-none forced:border'
+  'z-60 min-w-44 max-w-[min(20rem,calc(100vw-1rem))] animate-appear overflow-y-auto rounded-lg bg-raised p-1 shadow-float outline-none forced:border'
 export const MENU_ITEM_CLASS =
   'flex min-h-8 cursor-default items-center gap-2.5 rounded-md px-2 py-1.5 outline-none select-none data-disabled:opacity-45 data-highlighted:bg-hover touch:min-h-11 forced:data-highlighted:border'

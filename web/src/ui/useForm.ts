@@ -17,7 +17,8 @@ export function useForm(send: () => Promise<unknown>) {
   /** Shown above the form: what isn't already said beside a field. */
   const problem = computed(() => {
     if (!error.value || Object.keys(fields.value).length > 0) return null
-    return describeError(error.value, t)
+    const described = describeError(error.value, t)
+    return isApiError(error.value) && error.value.fromServer && error.value.kind !== 'server' ? { ...described, advice: '' } : described
   })
 
   async function submit(event?: Event): Promise<boolean> {
