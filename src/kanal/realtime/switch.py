@@ -25,6 +25,7 @@ HANDSHAKE_TIMEOUT = 10.0  # seconds from the connection to the end of the first 
 MAX_HEAD = 16 * 1024
 READ_BUFFER = 2_048  # bytes per connection to begin with
 _REFUSED_FRAME_SIZE = 4_096
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 _feed = asyncio.protocols._feed_data_to_buffered_proto  # type: ignore[attr-defined]
 
@@ -130,8 +131,9 @@ class Switch(asyncio.Protocol):
             return
         end = data.find(b"\r\n\r\n")
         if end < 0:
-            if len(data) > MAX_HEAD:
-                self._to_http()  # which refuses it in HTTP's own way
+            if len(data) > MAX_HEAD and self._transport is not None:
+                self._transport.write(_TOO_LARGE)
+                self._transport.close()
             return
         request = parse_head(data[:end])
         transport = self._done()
