@@ -35,6 +35,8 @@ export function connectRooms(workspace: { id: string }): () => void {
   let stream: WorkspaceStream | null = null
   let stopped = false
   rooms.reset(user.id)
+  const session = useSession()
+  ends.push(session.$onAction(({ name, after }) => name === 'signOut' && after(() => wipe())))
 
   const drafts = openDrafts(user.id, workspace.id)
   const abort = new AbortController()
@@ -69,7 +71,10 @@ export function connectRooms(workspace: { id: string }): () => void {
       } catch (error) {
         if (!rooms.ready) rooms.error = error
         if (cursor !== null && !stream) listen(cursor)
-        if (isApiError(error) && !error.retryable) return
+        if (isApiError(error) && !error.retryable) {
+          rooms.again = () => void open(cursor)
+          return
+        }
         await pause(backoff(attempt), abort.signal)
       }
     }
@@ -257,8 +262,10 @@ function keepCache(database: Database, cursor: () => number | null): () => void 
   }
 }
 
+/** Ends early when the network is back or somebody presses "try again". */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    useRooms().again = done
     const timer = setTimeout(done, ms)
     function done(): void {
       clearTimeout(timer)

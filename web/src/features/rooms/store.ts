@@ -26,6 +26,8 @@ export const useRooms = defineStore('rooms', () => {
   const connected = shallowRef<Connected | null>(null)
   const error = shallowRef<unknown>(null)
   const reloads = new Set<Reload>()
+  /** Asks for the list again after it failed. */
+  const again = shallowRef<() => void>(() => undefined)
   let summarise = roomSummaries()
 
   const ready = computed(() => state.value.ready)
@@ -50,5 +52,5 @@ export const useRooms = defineStore('rooms', () => {
     return state.value.directory[id] ?? useWorkspace().members.get(id)
   }
 
-  return { state, connected, error, reloads, ready, summaries, dispatch, reset, summary, member }
+  return { state, connected, error, reloads, again, retry: () => again.value(), ready, summaries, dispatch, reset, summary, member }
 })
