@@ -81,5 +81,5 @@ async def _answer(
     return Stream(await chunks, status_code=status, headers=headers, media_type=file.content_type)
 
 
-def _bare(status: int, headers: dict[str, str]) -> Response[None]:
-    return Response(None, status_code=status, headers=headers)
+def _bare(status: int, headers: dict[str, str]) -> Response[bytes]:
+    return Response(b"", status_code=status, headers=headers)

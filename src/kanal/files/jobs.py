@@ -58,15 +58,17 @@ class FileJobs:
         if file is None or file.state != State.PROCESSING:
             return
         try:
-            thumbnail = await self._decode(file)
+            await self._make_thumbnail(context, file)
         except pictures.NotAPictureError as error:
             log.info("files.not_a_picture", file=str(file.id), reason=repr(error.__cause__))
             await self._finish(context, file.id, None)
-            return
         except Exception:
             if context.last_attempt:
                 await self._finish(context, file.id, None)
             raise
+
+    async def _make_thumbnail(self, context: JobContext, file: File) -> None:
+        thumbnail = await self._decode(file)
         key = f"{file.storage_key}.thumbnail"
         await self._storage.put(key, thumbnail)
         if not await self._finish(context, file.id, key):

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.params import FromPath
 
 from kanal.files import actions, delivery, errors, queries
 from kanal.files.config import Files
@@ -17,6 +19,9 @@ from kanal.files.queries import StoredFile
 from kanal.files.schemas import AttachmentView, view
 from kanal.identity.access import WorkspaceAccess
 from kanal.identity.rules import Permission
+
+Access = NamedDependency[WorkspaceAccess]
+Tools = NamedDependency[Files]
 
 
 @dataclass
@@ -36,7 +41,7 @@ class FileController(Controller):
     tags = ("files",)
 
     @post("/", operation_class=UploadOperation, request_max_body_size=None, summary="Upload a file")
-    async def upload(self, request: Request[Any, Any, Any], access: WorkspaceAccess, files: Files) -> AttachmentView:
+    async def upload(self, request: Request[Any, Any, Any], access: Access, files: Tools) -> AttachmentView:
         """Visible to nobody else until it is attached to something; forgotten after a day if it never is."""
         access.require(Permission.CHAT_WRITE)
         limit = access.limits.max_file_bytes
@@ -47,14 +52,14 @@ class FileController(Controller):
 
     @get("/{file_id:uuid}/content", media_type="application/octet-stream", summary="Download a file")
     async def content(
-        self, request: Request[Any, Any, Any], access: WorkspaceAccess, files: Files, file_id: UUID
+        self, request: Request[Any, Any, Any], access: Access, files: Tools, file_id: FromPath[UUID]
     ) -> Response[Any]:
         """Answers 206 to a Range, 304 to a known ETag, 416 to a range outside of the file."""
         return await delivery.serve_content(request, files.storage, await _readable(files, access, file_id))
 
     @get("/{file_id:uuid}/thumbnail", media_type=THUMBNAIL_TYPE, summary="A picture's thumbnail")
     async def thumbnail(
-        self, request: Request[Any, Any, Any], access: WorkspaceAccess, files: Files, file_id: UUID
+        self, request: Request[Any, Any, Any], access: Access, files: Tools, file_id: FromPath[UUID]
     ) -> Response[Any]:
         """At most 480 pixels on its longer side. Not found while it is being made."""
         file = await _readable(files, access, file_id)

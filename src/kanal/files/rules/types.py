@@ -9,7 +9,7 @@ from __future__ import annotations
 
 HEAD = 4096  # bytes that `sniff` wants to see
 DOWNLOAD = "application/octet-stream"
-TEXT = "text/plain; charset=utf-8"
+TEXT = "text/plain"  # always UTF-8
 PDF = "application/pdf"
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
