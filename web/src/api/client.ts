@@ -1,6 +1,6 @@
 import createClient from 'openapi-fetch'
 import { ApiError, errorFromAnswer, errorFromFailure, isAbort } from './error'
-import type { paths } from './paths'
+import type { paths } from './schema'
 import type { Session } from './types'
 
 /** What the app tells the client about itself; read at each request, so the client holds no copy. */

@@ -6,13 +6,13 @@ import { onSignedOut, useSession } from './session'
 import { theme } from './theme'
 
 const SESSION: Session = {
-  user: { id: 'u1', name: 'Sari', email: 'sari@example.com', locale: 'id', theme: 'dark', is_operator: false, created_at: '2026-11-20T00:00:00.000Z' },
+  user: { id: 'u1', name: 'Sari', email: 'sari@example.com', locale: 'id', theme: 'dark', is_operator: false, avatar_color: null, created_at: '2026-11-20T00:00:00.000Z' },
   csrf_token: 'secret',
   workspaces: [
     { id: 'w1', name: 'Acme', slug: 'acme', role: 'owner', status: 'active', plan: 'free' },
     { id: 'w2', name: 'Other', slug: 'other', role: 'agent', status: 'active', plan: 'free' },
   ],
-  realtime: { key: 'k', auth_endpoint: '/broadcasting/auth' },
+  realtime: { key: 'k', path: '/app', auth_endpoint: '/broadcasting/auth' },
 }
 
 let routes: Record<string, () => Response>

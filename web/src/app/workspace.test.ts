@@ -36,8 +36,8 @@ describe('the directory of people', () => {
   it('changes what I may do when my own role changes', () => {
     const session = useSession()
     session.session = {
-      user: { id: 'u1', name: 'Sari', email: 's@example.com', locale: 'en', theme: 'system', is_operator: false, created_at: '' },
-      csrf_token: '', realtime: { key: 'k', auth_endpoint: '/' },
+      user: { id: 'u1', name: 'Sari', email: 's@example.com', locale: 'en', theme: 'system', is_operator: false, avatar_color: null, created_at: '' },
+      csrf_token: '', realtime: { key: 'k', path: '/app', auth_endpoint: '/' },
       workspaces: [{ id: 'w1', name: 'Acme', slug: 'acme', role: 'agent', status: 'active', plan: 'free' }],
     }
     const workspace = useWorkspace()

@@ -150,7 +150,7 @@ export class WorkspaceStream {
   private async fetchEvents(after: number) {
     const params = { path: { ws: this.options.workspace }, query: { after, limit: PAGE } }
     const page = await call(api.GET('/api/v1/workspaces/{ws}/events', { params }))
-    return { ...page, events: page.events.map(({ name, sequence, data }) => ({ name, sequence, data })) }
+    return { ...page, events: page.events.map(({ name, sequence, data }) => ({ name, sequence, data: data as Record<string, unknown> })) }
   }
 
   private readonly stateChanged = (state: SocketState): void => {

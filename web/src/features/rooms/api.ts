@@ -10,56 +10,56 @@ export type RoomsApi = ReturnType<typeof roomsApi>
 
 export function roomsApi(ws: Id) {
   const base = { ws }
-  const inRoom = (room: Id) => ({ path: { ...base, room } })
-  const ofMessage = (id: Id) => ({ path: { ...base, id } })
+  const inRoom = (room: Id) => ({ path: { ...base, room_id: room } })
+  const ofMessage = (id: Id) => ({ path: { ...base, message_id: id } })
   return {
     workspace: ws,
     rooms: () => call(api.GET('/api/v1/workspaces/{ws}/chat/rooms', { params: { path: base } })),
     browse: (q: string, cursor?: string) =>
       call(api.GET('/api/v1/workspaces/{ws}/chat/rooms/browse', { params: { path: base, query: clean({ q, cursor }) } })),
-    create: (body: { name: string; topic?: string; visibility: Visibility; member_ids?: Id[] }) =>
-      call(api.POST('/api/v1/workspaces/{ws}/chat/rooms', { params: { path: base }, body })),
+    create: ({ topic = '', ...rest }: { name: string; topic?: string; visibility: Visibility; member_ids?: Id[] }) =>
+      call(api.POST('/api/v1/workspaces/{ws}/chat/rooms', { params: { path: base }, body: { topic, ...rest } })),
     direct: (user_ids: Id[]) =>
       call(api.POST('/api/v1/workspaces/{ws}/chat/direct', { params: { path: base }, body: { user_ids } })),
 
-    room: (room: Id) => call(api.GET('/api/v1/workspaces/{ws}/chat/rooms/{room}', { params: inRoom(room) })),
+    room: (room: Id) => call(api.GET('/api/v1/workspaces/{ws}/chat/rooms/{room_id}', { params: inRoom(room) })),
     change: (room: Id, body: { name?: string; topic?: string; visibility?: Visibility; archived?: boolean }) =>
-      call(api.PATCH('/api/v1/workspaces/{ws}/chat/rooms/{room}', { params: inRoom(room), body })),
-    join: (room: Id) => call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room}/join', { params: inRoom(room) })),
-    leave: (room: Id) => call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room}/leave', { params: inRoom(room) })),
-    members: (room: Id) => call(api.GET('/api/v1/workspaces/{ws}/chat/rooms/{room}/members', { params: inRoom(room) })),
+      call(api.PATCH('/api/v1/workspaces/{ws}/chat/rooms/{room_id}', { params: inRoom(room), body })),
+    join: (room: Id) => call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/join', { params: inRoom(room) })),
+    leave: (room: Id) => call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/leave', { params: inRoom(room) })),
+    members: (room: Id) => call(api.GET('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/members', { params: inRoom(room) })),
     addMembers: (room: Id, user_ids: Id[]) =>
-      call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room}/members', { params: inRoom(room), body: { user_ids } })),
+      call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/members', { params: inRoom(room), body: { user_ids } })),
     removeMember: (room: Id, user: Id) =>
-      call(api.DELETE('/api/v1/workspaces/{ws}/chat/rooms/{room}/members/{user}', { params: { path: { ws, room, user } } })),
+      call(api.DELETE('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/members/{user_id}', { params: { path: { ws, room_id: room, user_id: user } } })),
     membership: (room: Id, body: { starred?: boolean; notify?: Notify }) =>
-      call(api.PATCH('/api/v1/workspaces/{ws}/chat/rooms/{room}/membership', { params: inRoom(room), body })),
+      call(api.PATCH('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/membership', { params: inRoom(room), body })),
     read: (room: Id, sequence: number) =>
-      call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room}/read', { params: inRoom(room), body: { sequence } })),
+      call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/read', { params: inRoom(room), body: { sequence } })),
 
     messages: (room: Id, anchor: PageAnchor, limit = PAGE) =>
       call(
-        api.GET('/api/v1/workspaces/{ws}/chat/rooms/{room}/messages', {
+        api.GET('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/messages', {
           params: { ...inRoom(room), query: { ...anchor, limit } },
         }),
       ),
     post: (
       room: Id,
       body: { client_id: string; body: string; parent_id?: Id; quote_id?: Id; attachment_ids?: Id[] },
-    ) => call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room}/messages', { params: inRoom(room), body })),
-    message: (id: Id) => call(api.GET('/api/v1/workspaces/{ws}/chat/messages/{id}', { params: ofMessage(id) })),
+    ) => call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/messages', { params: inRoom(room), body })),
+    message: (id: Id) => call(api.GET('/api/v1/workspaces/{ws}/chat/messages/{message_id}', { params: ofMessage(id) })),
     edit: (id: Id, body: string) =>
-      call(api.PATCH('/api/v1/workspaces/{ws}/chat/messages/{id}', { params: ofMessage(id), body: { body } })),
-    remove: (id: Id) => call(api.DELETE('/api/v1/workspaces/{ws}/chat/messages/{id}', { params: ofMessage(id) })),
+      call(api.PATCH('/api/v1/workspaces/{ws}/chat/messages/{message_id}', { params: ofMessage(id), body: { body } })),
+    remove: (id: Id) => call(api.DELETE('/api/v1/workspaces/{ws}/chat/messages/{message_id}', { params: ofMessage(id) })),
     thread: (id: Id, after: number) =>
       call(
-        api.GET('/api/v1/workspaces/{ws}/chat/messages/{id}/thread', {
+        api.GET('/api/v1/workspaces/{ws}/chat/messages/{message_id}/thread', {
           params: { ...ofMessage(id), query: { after, limit: 100 } },
         }),
       ),
     react: (id: Id, emoji: string, on: boolean) => {
-      const params = { path: { ws, id, emoji } }
-      const path = '/api/v1/workspaces/{ws}/chat/messages/{id}/reactions/{emoji}'
+      const params = { path: { ws, message_id: id, emoji } }
+      const path = '/api/v1/workspaces/{ws}/chat/messages/{message_id}/reactions/{emoji}'
       return call(on ? api.PUT(path, { params }) : api.DELETE(path, { params }))
     },
     search: (query: { q: string; room_id?: Id; user_id?: Id; before?: string; limit?: number }) =>

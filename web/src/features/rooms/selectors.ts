@@ -33,7 +33,7 @@ export function lastOf(room: Room, timeline: Timeline): LastLine | null {
   const isNamed = (message: Message) => message.id === named?.id
   const use = known && (!named || isNamed(known) || known.created_at >= named.created_at) ? known : null
   if (use) return { ...who(use), preview: use.body, message: use }
-  return named ? { ...who(named), preview: named.preview, message: timeline.messages.find(isNamed) ?? null } : null
+  return named ? { ...who({ ...named, kind: named.kind as Message['kind'] }), preview: named.preview, message: timeline.messages.find(isNamed) ?? null } : null
 }
 
 function who({ user_id, kind, created_at }: Pick<Message, 'user_id' | 'kind' | 'created_at'>) {

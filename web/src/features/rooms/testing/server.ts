@@ -40,7 +40,7 @@ export class SimulatedServer {
     const at = now()
     const room: Room = {
       id, kind: 'room', name: id, topic: '', visibility: 'public', archived: false, created_by: by, created_at: at,
-      member_count: 0, last_sequence: 0, last_message: null, last_activity_at: at, version: 1, membership: null,
+      member_count: 0, member_ids: null, last_sequence: 0, last_message: null, last_activity_at: at, version: 1, membership: null,
     }
     this.rows.set(id, { room, messages: [], members: new Map() })
     for (const member of new Set([by, ...members])) this.join(id, member)
@@ -86,7 +86,7 @@ export class SimulatedServer {
     if (!parent) {
       const { id, user_id, kind, created_at } = message
       row.room = {
-        ...row.room, last_activity_at: created_at, last_message: { id, user_id, kind, preview: body, created_at },
+        ...row.room, last_activity_at: created_at, last_message: { id, user_id, kind, preview: body, attachments: 0, system: null, created_at },
       }
     }
     this.emit('message.sent', { message, client_id: message.client_id }, this.hears(row))
