@@ -93,7 +93,8 @@ async def test_what_could_run_is_only_ever_downloaded(
     [
         (samples.picture(), "a.png", "image/png", "inline"),
         (b"hello", "a.log", "text/plain; charset=utf-8", "inline"),
-        (samples.PDF, "a.pdf", "application/pdf", "attachment"),
+        (samples.PDF, "a.pdf", "application/pdf", "inline"),
+        (b"PK\x03\x04", "a.zip", "application/octet-stream", "attachment"),
     ],
 )
 async def test_content_is_served_so_that_no_browser_runs_it(

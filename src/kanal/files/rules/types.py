@@ -15,8 +15,8 @@ PDF = "application/pdf"
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
 SOUNDS = frozenset({"audio/mpeg", "audio/ogg", "audio/wav", "audio/mp4"})
 VIDEOS = frozenset({"video/mp4", "video/webm", "video/ogg"})
-INLINE = PICTURES | SOUNDS | VIDEOS | {TEXT}
-"""Shown in place. Not PDF: browsers refuse to open it under the sandbox that we put every file in."""
+INLINE = PICTURES | SOUNDS | VIDEOS | {TEXT, PDF}
+"""Shown in place. A browser's PDF viewer runs apart from the page and opens under the sandbox that every file is sent with."""
 
 # Extensions by which systems decide to run a file or to interpret it as a page. Whatever the content, such a file is a download.
 _PAGES = "html htm xhtml xht shtml mhtml mht svg svgz xml xsl xslt rss atom css"
@@ -57,7 +57,7 @@ _TEXT_CONTROLS = frozenset(b"\t\n\x0c\r")
 
 
 def sniff(head: bytes, name: str) -> str:
-    """The content type by the first `HEAD` bytes, one of `INLINE`, `PDF` or `DOWNLOAD`.
+    """The content type by the first `HEAD` bytes, one of `INLINE` or `DOWNLOAD`.
 
     The (cleaned) name counts in one direction only: its extension can make a file a download.
     """
