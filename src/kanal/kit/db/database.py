@@ -54,12 +54,20 @@ class Session(AsyncSession):
         await self.flush()
         connection = await self.connection()
         raw = await connection.get_raw_connection()
+        await _begin(raw)
         return await self._driver.fetch(_driver_connection(raw), statement, {TENANT: self.workspace_id, **values})
 
     async def upsert_lock(self, *entities: Any) -> None:
         """Take row locks on what is about to change, in the given order; SQLite's writer already holds everything."""
         for entity in entities:
             await self.refresh(entity, with_for_update=self.dialect != "sqlite")
+
+
+async def _begin(raw: Any) -> None:
+    """SQLAlchemy opens asyncpg's transaction with the first statement that passes through its own cursor; ours do not."""
+    adapter = raw.dbapi_connection
+    if type(adapter).__name__ == "AsyncAdapt_asyncpg_connection" and not adapter._started:
+        await adapter._start_transaction()
 
 
 def _driver_connection(raw: Any) -> Any:
