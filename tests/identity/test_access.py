@@ -62,7 +62,7 @@ async def test_access_carries_the_role_and_the_labels_of_the_sockets(world: Worl
     assert access.limits.max_members == 250
     assert access.scopes == (f"session:{entry.id}", f"workspace:{place}", f"member:{place}:{agent.id}")
     access.require(Permission.CHAT_WRITE)
-    with pytest.raises(KanalError, match="permission.denied"):
+    with pytest.raises(KanalError, match=r"permission\.denied"):
         access.require(Permission.MEMBERS_MANAGE)
 
 
@@ -116,7 +116,7 @@ async def test_a_sign_in_ends_after_its_time(world: World) -> None:
     assert entry.ends_at - entry.created_at == timedelta(days=30)
     async with world.database.transaction(None) as session:
         await session.execute(sa.update(SignIn).where(SignIn.id == entry.id).values(expires_at=clock.now()))
-    with pytest.raises(KanalError, match="auth.session_expired"):
+    with pytest.raises(KanalError, match=r"auth\.session_expired"):
         await world.identity.gate.caller(credential)
 
 
@@ -156,12 +156,12 @@ async def test_a_token_is_limited_to_its_scopes_and_its_owners_role(world: World
     access = await world.identity.gate.access(credential, place)
     access.require(Permission.CHAT_READ)
     for permission in (Permission.CHAT_WRITE, Permission.WORKSPACE_READ, Permission.AUDIT_READ):
-        with pytest.raises(KanalError, match="token.scope_denied"):
+        with pytest.raises(KanalError, match=r"token\.scope_denied"):
             access.require(permission)
     assert access.scopes[0] == f"token:{token.id}"
-    with pytest.raises(KanalError, match="auth.session_required"):
+    with pytest.raises(KanalError, match=r"auth\.session_required"):
         access.caller.require_session()
-    with pytest.raises(KanalError, match="auth.session_required"):
+    with pytest.raises(KanalError, match=r"auth\.session_required"):
         access.caller.require_operator()
     await world.identity.gate.close()
     async with world.database.reading(None) as session:
@@ -180,7 +180,7 @@ async def test_an_expired_token_is_refused(world: World) -> None:
     token, credential = await make_token(world, user, Scope.PROFILE)
     async with world.database.transaction(None) as session:
         await session.execute(sa.update(ApiToken).where(ApiToken.id == token.id).values(expires_at=clock.now()))
-    with pytest.raises(KanalError, match="auth.invalid_token"):
+    with pytest.raises(KanalError, match=r"auth\.invalid_token"):
         await world.identity.gate.caller(credential)
 
 
@@ -199,9 +199,9 @@ async def test_acting_for_a_person_obeys_the_same_rules(home: World) -> None:
     place = await home.workspace(owner)
     assert (await access_of(home.database, place, owner.id)).role is Role.OWNER
     for nobody in (stranger.id, new_id()):
-        with pytest.raises(KanalError, match="workspace.not_found"):
+        with pytest.raises(KanalError, match=r"workspace\.not_found"):
             await access_of(home.database, place, nobody)
-    with pytest.raises(KanalError, match="user.not_found"):
+    with pytest.raises(KanalError, match=r"user\.not_found"):
         await caller_of(home.database, new_id())
 
 

@@ -64,7 +64,7 @@ class World:
         account = await accounts.prepare(
             self.identity,
             name=name,
-            email=f"{name.split()[0].lower()}.{next(_numbers)}@example.com",
+            email=f"{name.split(maxsplit=1)[0].lower()}.{next(_numbers)}@example.com",
             password=password,
             locale=Locale.ENGLISH,
         )

@@ -1,4 +1,4 @@
-"""Invitations: send, send again, withdraw, accept."""
+"""Invitations: send, send again, revoke, accept."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def resend(session: Session, identity: Identity, access: WorkspaceAccess, 
     return invitation
 
 
-async def withdraw(session: Session, access: WorkspaceAccess, invitation_id: UUID) -> None:
+async def revoke(session: Session, access: WorkspaceAccess, invitation_id: UUID) -> None:
     """Its link leads nowhere any more. Raises ``invitation.not_found``."""
     access.require(Permission.INVITATIONS_MANAGE)
     invitation = await _load(session, invitation_id)
@@ -100,7 +100,7 @@ async def _write(
 ) -> None:
     link = link_of(identity, invitation)
     if link is None:
-        raise conflict("invitation.unreadable")  # sealed under a key that was thrown away: withdraw it and invite anew
+        raise conflict("invitation.unreadable")  # sealed under a key that was thrown away: revoke it and invite anew
     own_locale = await session.scalar(sa.select(User.locale).where(User.email == invitation.email))
     identity.mailer.queue(
         session,

@@ -126,10 +126,10 @@ async def invite(identity: WithIdentity, access: WithAccess, data: JSONBody[Invi
 
 
 @delete("/{ws:uuid}/invitations/{invitation_id:uuid}")
-async def withdraw_invitation(identity: WithIdentity, access: WithAccess, invitation_id: FromPath[UUID]) -> None:
-    """Withdraw an invitation: its link leads nowhere any more."""
+async def revoke_invitation(identity: WithIdentity, access: WithAccess, invitation_id: FromPath[UUID]) -> None:
+    """Revoke an invitation: its link leads nowhere any more."""
     async with identity.database.transaction(access.workspace_id) as session:
-        await invitations.withdraw(session, access, invitation_id)
+        await invitations.revoke(session, access, invitation_id)
 
 
 @post("/{ws:uuid}/invitations/{invitation_id:uuid}/resend", status_code=200)
@@ -227,7 +227,7 @@ workspace_router = Router(
         leave_workspace,
         list_invitations,
         invite,
-        withdraw_invitation,
+        revoke_invitation,
         resend_invitation,
         list_audit,
         export_audit,
