@@ -24,11 +24,15 @@ export function dayName(locale: string, at: string, now: Date): string {
   return formatDate(locale, then, { weekday: 'short', day: 'numeric', month: 'long', year })
 }
 
+export function clock(locale: string, at: string): string {
+  return formatDate(locale, at, { hour: 'numeric', minute: '2-digit' })
+}
+
 /** As short as a list needs it: time today, weekday this week, date before. */
 export function listTime(locale: string, at: string, now: Date): string {
   const then = new Date(at)
   const days = daysBetween(then, now)
-  if (days <= 0) return formatDate(locale, then, { hour: '2-digit', minute: '2-digit' })
+  if (days <= 0) return clock(locale, at)
   if (days === 1) return formatRelativeDay(locale)
   if (days < 7) return formatDate(locale, then, { weekday: 'short' })
   if (then.getFullYear() === now.getFullYear()) return formatDate(locale, then, { day: 'numeric', month: 'short' })

@@ -4,7 +4,7 @@ import { EMPTY_TIMELINE, liveSpan, lowerBound } from './timeline'
 import type { Id, Message } from './types'
 
 export function counts(message: Message, me: Id): boolean {
-  return message.kind === 'text' && message.user_id !== me
+  return message.kind === 'text' && message.user_id !== me && message.deleted_at === null
 }
 
 export function mentions(message: Message, me: Id): boolean {

@@ -61,6 +61,7 @@ export function useMentionPicker(options: {
     const after = options.text.value.slice(element.selectionStart).replace(/^ /, '')
     const inserted = `@${person.name} `
     options.onPick(person.id, person.name)
+    dismissed = at.value.from
     options.text.value = before + inserted + after
     at.value = null
     const caret = before.length + inserted.length

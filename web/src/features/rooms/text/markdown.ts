@@ -47,6 +47,9 @@ export function parse(body: string): Token[] {
   return tokens
 }
 
+/** A preview may have been cut, or its marks taken off, in the middle of a mention: `<@id`. */
+const TORN = /<@([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|all)(?![\w>-])/g
+
 /** One line without marks, for lists, quotes and notifications. */
 export function plainText(body: string, nameOf: (id: string) => string, limit = 200): string {
   const parts: string[] = []
@@ -65,7 +68,7 @@ export function plainText(body: string, nameOf: (id: string) => string, limit = 
     }
   }
   // A preview needs the beginning only.
-  walk(parser.parse(body.slice(0, limit * 4), {}))
+  walk(parser.parse(body.slice(0, limit * 4).replace(TORN, '<@$1>'), {}))
   return parts.join('').replace(/\s+/g, ' ').trim().slice(0, limit)
 }
 
