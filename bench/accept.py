@@ -38,6 +38,7 @@ async def measure(folder: Path, database: str, url: str | None = None) -> list[F
     name = f"message accepted, {database}"
     return [
         at_least(name, load.rate, "/s", GOAL),
+        Figure(f"{name}: computing of the server", load.cpu_each * 1000, "ms each"),
         Figure(f"{name}, p50", percentile(load.latencies, 0.5) * 1000, "ms"),
         Figure(f"{name}, p99", percentile(load.latencies, 0.99) * 1000, "ms"),
         Figure(f"same rows through the driver, {database}", floor, "/s"),
@@ -48,7 +49,7 @@ async def measure(folder: Path, database: str, url: str | None = None) -> list[F
 async def _post_messages(world: World) -> http_load.Load:
     path = f"{world.chat}/rooms/{world.make_room('accept')}/messages"
     make = lambda: http_load.request("POST", path, world.message(), authorization=f"Bearer {world.token}")  # noqa: E731
-    load = await http_load.run(world.port, make, connections=CONNECTIONS, seconds=SECONDS)
+    load = await http_load.run(world.port, world.process.pid, make, connections=CONNECTIONS, seconds=SECONDS)
     if set(load.statuses) != {201}:
         raise RuntimeError(f"messages were answered with {load.statuses}")
     return load
@@ -119,6 +120,7 @@ async def _example(read: Callable[[str], Awaitable[Row | None]]) -> dict[str, Ro
     assert message is not None
     rows["messages"] = message
     if (terms := await read("SELECT * FROM message_terms LIMIT 1")) is not None:
+        del terms["number"]
         rows["message_terms"] = terms
     event = await read("SELECT * FROM events WHERE name = 'message.sent' ORDER BY sequence DESC LIMIT 1")
     assert event is not None

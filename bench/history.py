@@ -61,13 +61,16 @@ async def _compare(world: World, rooms: dict[int, str], database: str) -> list[F
         if len(answer["items"]) != 50 or answer["items"][-1]["sequence"] != size:
             raise RuntimeError(f"the room of {size} does not end where it should")
         request = http_load.request("GET", path, authorization=f"Bearer {world.token}")
-        loads[size] = await http_load.run(world.port, _always(request), connections=CONNECTIONS, seconds=SECONDS)
+        loads[size] = await http_load.run(
+            world.port, world.process.pid, _always(request), connections=CONNECTIONS, seconds=SECONDS
+        )
         if set(loads[size].statuses) != {200}:
             raise RuntimeError(f"lists were answered with {loads[size].statuses}")
     name = f"latest 50 of {LARGE:,}, {database}"
     return [
         Figure(f"latest 50 of {SMALL:,}, {database}", loads[SMALL].rate, "/s"),
         at_least(name, loads[LARGE].rate, "/s", GOAL),
+        Figure(f"{name}: computing of the server", loads[LARGE].cpu_each * 1000, "ms each"),
         Figure(f"{name}, p99", percentile(loads[LARGE].latencies, 0.99) * 1000, "ms"),
         at_most(f"{name}: slower than of {SMALL:,}", loads[SMALL].rate / loads[LARGE].rate, "x", GOAL_RATIO),
     ]

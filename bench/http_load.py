@@ -4,9 +4,12 @@ It reads only status and length of an answer, so that it costs a small part of w
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
 
 HEADER_END = b"\r\n\r\n"
 
@@ -18,11 +21,17 @@ class Load:
     seconds: float
     latencies: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
+    server_cpu: float = 0.0  # seconds the server's process computed meanwhile
 
     @property
     def rate(self) -> float:
         """Answered requests per second."""
         return len(self.latencies) / self.seconds
+
+    @property
+    def cpu_each(self) -> float:
+        """Seconds of the server's computing per request: says most when the machine is busy with other things."""
+        return self.server_cpu / max(1, len(self.latencies))
 
 
 class Connection(asyncio.Protocol):
@@ -52,8 +61,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are unrelated to asyncio's classes
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
@@ -84,7 +92,15 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     return "\r\n".join(lines).encode() + HEADER_END + body
 
 
-async def run(port: int, make: Callable[[], bytes], *, connections: int, seconds: float, warm_up: float = 1.0) -> Load:
+def cpu_seconds(pid: int) -> float:
+    """What this process has computed so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def run(
+    port: int, pid: int, make: Callable[[], bytes], *, connections: int, seconds: float, warm_up: float = 1.0
+) -> Load:
     """Load the server with requests from `make` and return what was answered after the warm-up."""
     started = time.perf_counter()
     counted_from, until = started + warm_up, started + warm_up + seconds
@@ -98,8 +114,14 @@ async def run(port: int, make: Callable[[], bytes], *, connections: int, seconds
                 load.latencies.append(now - sent)
                 load.statuses[status] = load.statuses.get(status, 0) + 1
 
+    async def watch() -> None:
+        await asyncio.sleep(counted_from - time.perf_counter())
+        before = cpu_seconds(pid)
+        await asyncio.sleep(until - time.perf_counter())
+        load.server_cpu = cpu_seconds(pid) - before
+
     opened = [await Connection.open(port) for _ in range(connections)]
-    await asyncio.gather(*map(drive, opened))
+    await asyncio.gather(watch(), *map(drive, opened))
     for connection in opened:
         connection.close()
     return load
