@@ -53,15 +53,15 @@ export function useFormat() {
     relative: (moment: Moment) => formatRelative(at.value, moment, now.value.getTime()),
     number: (value: number, options: Intl.NumberFormatOptions = {}) => cached(Intl.NumberFormat, at.value, options).format(value),
     list: (items: string[]) => cached(Intl.ListFormat, at.value, { type: 'conjunction' }).format(items),
-    /** 1.4 MB */
+    /** 25 MB; steps of 1,024, as people's own systems count. */
     bytes: (size: number) => formatBytes(at.value, size),
   }
 }
 
 export function formatBytes(locale: string, size: number): string {
   const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte']
-  const power = Math.min(Math.floor(Math.log(Math.max(size, 1)) / Math.log(1_000)), units.length - 1)
-  const value = size / 1_000 ** power
+  const power = Math.min(Math.floor(Math.log(Math.max(size, 1)) / Math.log(1_024)), units.length - 1)
+  const value = size / 1_024 ** power
   const options = { style: 'unit', unit: units[power], unitDisplay: 'short', maximumFractionDigits: power > 1 ? 1 : 0 }
   return cached(Intl.NumberFormat, locale, options).format(value)
 }
