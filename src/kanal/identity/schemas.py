@@ -163,8 +163,8 @@ class LimitsView(msgspec.Struct):
 
 
 class WorkspaceSettings(msgspec.Struct):
-    default_locale: Locale
-    timezone: str
+    default_locale: Locale = Locale.ENGLISH
+    timezone: str = "UTC"
 
 
 class WorkspacePublic(msgspec.Struct, kw_only=True):

@@ -190,8 +190,9 @@ def _check_loaded(instance: TenantModel, session: Any, options: Any) -> None:
 
 
 @event.listens_for(TenantModel, "load", propagate=True)
-def _on_load(instance: TenantModel, context: QueryContext) -> None:
-    _check_loaded(instance, context.session, context.execution_options)
+def _on_load(instance: TenantModel, context: QueryContext | None) -> None:
+    if context is not None:  # None: a merged copy, which the flush looks at
+        _check_loaded(instance, context.session, context.execution_options)
 
 
 @event.listens_for(TenantModel, "refresh", propagate=True)
