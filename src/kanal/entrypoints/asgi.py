@@ -64,7 +64,6 @@ def litestar_app(node: Node) -> Litestar:
         dependencies={
             **identity_web.dependencies(),
             "database": Provide(lambda: node.database, sync_to_thread=False, use_cache=True),
-            "sender": Provide(lambda: node.sender, sync_to_thread=False, use_cache=True),
             "files": Provide(lambda: node.files, sync_to_thread=False, use_cache=True),
         },
         exception_handlers=exception_handlers(node.texts),
@@ -83,7 +82,7 @@ def litestar_app(node: Node) -> Litestar:
             security=[{"session": []}, {"token": []}],
             use_handler_docstrings=True,
         ),
-        state=State({"node": node, "identity": node.identity}),
+        state=State({"node": node, "identity": node.identity, "database": node.database, "sender": node.sender}),
         request_max_body_size=node.settings.http.max_body,
         logging_config=None,
         debug=False,

@@ -29,10 +29,16 @@ class Metrics:
             "kanal_http_seconds", "Time to answer", ["route"], buckets=BUCKETS, registry=self.registry
         )
 
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Called once per request."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        """Called once per request. Routes are templates, so there are few of them."""
+        children = self._children.get((method, route, status))
+        if children is None:
+            children = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._children[method, route, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
     def watch(self, hub: Hub, relay: Relay, worker: Worker | None) -> None:
         """Read these when asked; they keep plain numbers."""

@@ -78,6 +78,7 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # the request context reads them, and only from trusted proxies
                 timeout_graceful_shutdown=int(STOP_WITHIN),
             )
         )

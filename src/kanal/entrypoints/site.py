@@ -10,6 +10,7 @@ from typing import Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 FOLDER = Path(__file__).parent / "static"
 COMPRESSED_ABOVE = 1024  # bytes; smaller ones gain nothing
@@ -54,7 +55,7 @@ def _respond(request: Request[Any, Any, Any], path: Path, headers: dict[str, str
 
 
 @get(["/", "/{path:path}"], include_in_schema=False, sync_to_thread=False)
-def web_app(request: Request[Any, Any, Any], path: str = "") -> Response[bytes]:
+def web_app(request: Request[Any, Any, Any], path: FromPath[str] = "") -> Response[bytes]:
     """A file of the build, or the page: its router knows the rest of the addresses."""
     name = path.lstrip("/")
     if name.startswith(("api/", "app/", "apps/", "broadcasting/", "health/")):

@@ -10,9 +10,9 @@ import structlog
 from obstore.exceptions import BaseError
 
 from kanal.files import errors
-from kanal.kit.storage import Storage, StorageError
+from kanal.kit.storage import Storage
 
-FAILURES = (StorageError, BaseError, OSError)
+FAILURES = (BaseError, OSError)
 PIECE = 4 * 1024 * 1024  # bytes fetched at once for a part of a file; one request each on S3
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,9 @@ from urllib.parse import unquote
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post, put
-from litestar.params import Parameter
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from kanal.identity.access import WorkspaceAccess
 from kanal.identity.rules import Permission
@@ -24,14 +26,18 @@ from kanal.rooms.schemas import EditMessage, MessageView, SearchPage, SendMessag
 from kanal.rooms.sending import Outgoing, Sender
 from kanal.rooms.views import encoder
 
-Size = Annotated[int, Parameter(ge=1, le=100)]
-Position = Annotated[int | None, Parameter(ge=0, le=2**53)]
-SocketId = Annotated[str | None, Parameter(header="X-Socket-ID", max_length=40)]
+Size = Annotated[int, QueryParameter(ge=1, le=100)]
+Position = Annotated[int | None, QueryParameter(ge=0, le=2**53)]
+SocketId = Annotated[str | None, HeaderParameter(name="X-Socket-ID", max_length=40)]
 NEWEST = UUID(int=2**128 - 1)
 
 
 class MessageController(Controller):
-    """Messages of rooms, their threads and reactions."""
+    """Messages of rooms, their threads and reactions.
+
+    The two hot routes take what they need from the application's state: a second injected dependency would cost them a
+    task group per request.
+    """
 
     path = BASE
     guards = (signed_in,)
@@ -43,35 +49,39 @@ class MessageController(Controller):
     )
     async def timeline(
         self,
-        database: Database,
-        access: WorkspaceAccess,
-        room_id: UUID,
+        state: State,
+        access: NamedDependency[WorkspaceAccess],
+        room_id: FromPath[UUID],
         before: Position = None,
         after: Position = None,
         around: Position = None,
         limit: Size = queries.PAGE,
     ) -> Response[Timeline]:
         access.require(Permission.CHAT_READ)
+        database: Database = state.database
         async with database.hot(access.workspace_id) as reader:
             await queries.require_readable(reader, room_id, access.user_id)
             page = await queries.timeline(reader, room_id, before=before, after=after, around=around, size=limit)
-        return _json(encoder.encode(page))
+        return _json(page)
 
     @post("/rooms/{room_id:uuid}/messages", summary="Send a message; 200 when this client_id was sent before")
     async def send(
         self,
-        access: WorkspaceAccess,
-        sender: Sender,
-        room_id: UUID,
-        data: SendMessage,
+        state: State,
+        access: NamedDependency[WorkspaceAccess],
+        room_id: FromPath[UUID],
+        data: JSONBody[SendMessage],
         socket_id: SocketId = None,
     ) -> Response[MessageView]:
         access.require(Permission.CHAT_WRITE)
+        sender: Sender = state.sender
         sent = await sender.submit(outgoing(access, room_id, data, socket_id))
         return _json(sent.json, 201 if sent.is_new else 200)
 
     @get("/messages/{message_id:uuid}", summary="One message")
-    async def show(self, database: Database, access: WorkspaceAccess, message_id: UUID) -> Response[MessageView]:
+    async def show(
+        self, database: NamedDependency[Database], access: NamedDependency[WorkspaceAccess], message_id: FromPath[UUID]
+    ) -> Response[MessageView]:
         access.require(Permission.CHAT_READ)
         async with database.hot(access.workspace_id) as reader:
             message = await queries.readable_message(reader, message_id, access.user_id)
@@ -80,10 +90,10 @@ class MessageController(Controller):
     @get("/messages/{message_id:uuid}/thread", summary="A message and the replies to it")
     async def thread(
         self,
-        database: Database,
-        access: WorkspaceAccess,
-        message_id: UUID,
-        after: Annotated[int, Parameter(ge=0, le=2**53)] = 0,
+        database: NamedDependency[Database],
+        access: NamedDependency[WorkspaceAccess],
+        message_id: FromPath[UUID],
+        after: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
         limit: Size = queries.PAGE,
     ) -> Response[Thread]:
         access.require(Permission.CHAT_READ)
@@ -94,35 +104,53 @@ class MessageController(Controller):
 
     @patch("/messages/{message_id:uuid}", summary="Edit my message")
     async def edit(
-        self, database: Database, access: WorkspaceAccess, message_id: UUID, data: EditMessage
+        self,
+        database: NamedDependency[Database],
+        access: NamedDependency[WorkspaceAccess],
+        message_id: FromPath[UUID],
+        data: JSONBody[EditMessage],
     ) -> MessageView:
         async with database.transaction(access.workspace_id) as session:
             return await message_actions.edit_message(session, access, message_id, data.body)
 
     @delete("/messages/{message_id:uuid}", status_code=200, summary="Delete a message; its place stays")
-    async def remove(self, database: Database, access: WorkspaceAccess, message_id: UUID) -> MessageView:
+    async def remove(
+        self, database: NamedDependency[Database], access: NamedDependency[WorkspaceAccess], message_id: FromPath[UUID]
+    ) -> MessageView:
         async with database.transaction(access.workspace_id) as session:
             return await message_actions.delete_message(session, access, message_id)
 
     @put("/messages/{message_id:uuid}/reactions/{emoji:str}", summary="React to a message")
-    async def react(self, database: Database, access: WorkspaceAccess, message_id: UUID, emoji: str) -> MessageView:
+    async def react(
+        self,
+        database: NamedDependency[Database],
+        access: NamedDependency[WorkspaceAccess],
+        message_id: FromPath[UUID],
+        emoji: FromPath[str],
+    ) -> MessageView:
         async with database.transaction(access.workspace_id) as session:
             return await message_actions.react(session, access, message_id, unquote(emoji), add=True)
 
     @delete("/messages/{message_id:uuid}/reactions/{emoji:str}", status_code=200, summary="Take back a reaction")
-    async def unreact(self, database: Database, access: WorkspaceAccess, message_id: UUID, emoji: str) -> MessageView:
+    async def unreact(
+        self,
+        database: NamedDependency[Database],
+        access: NamedDependency[WorkspaceAccess],
+        message_id: FromPath[UUID],
+        emoji: FromPath[str],
+    ) -> MessageView:
         async with database.transaction(access.workspace_id) as session:
             return await message_actions.react(session, access, message_id, unquote(emoji), add=False)
 
     @get("/search", summary="Messages with all these words, newest first")
     async def find(
         self,
-        database: Database,
-        access: WorkspaceAccess,
-        q: Annotated[str, Parameter(max_length=200)],
-        room_id: UUID | None = None,
-        user_id: UUID | None = None,
-        cursor: UUID | None = None,
+        database: NamedDependency[Database],
+        access: NamedDependency[WorkspaceAccess],
+        q: Annotated[str, QueryParameter(max_length=200)],
+        room_id: FromQuery[UUID | None] = None,
+        user_id: FromQuery[UUID | None] = None,
+        cursor: FromQuery[UUID | None] = None,
     ) -> Response[SearchPage]:
         access.require(Permission.CHAT_READ)
         async with database.hot(access.workspace_id) as reader:
@@ -146,10 +174,10 @@ class EventController(Controller):
     @get("/events", summary="What happened after a cursor, on the channels I may read")
     async def missed(
         self,
-        database: Database,
-        access: WorkspaceAccess,
-        after: Annotated[int, Parameter(ge=0, le=2**53)],
-        limit: Annotated[int, Parameter(ge=1, le=500)] = catchup.PAGE,
+        database: NamedDependency[Database],
+        access: NamedDependency[WorkspaceAccess],
+        after: Annotated[int, QueryParameter(ge=0, le=2**53)],
+        limit: Annotated[int, QueryParameter(ge=1, le=500)] = catchup.PAGE,
     ) -> CatchUp:
         access.require(Permission.CHAT_READ)
         async with database.hot(access.workspace_id) as reader:

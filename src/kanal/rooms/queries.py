@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-import msgspec
 import sqlalchemy as sa
 
 from kanal.identity.access import WorkspaceAccess
@@ -17,7 +16,7 @@ from kanal.kit.ids import NIL
 from kanal.rooms import errors
 from kanal.rooms.models import Message, Room, RoomMember
 from kanal.rooms.schemas import MembershipView, RoomMemberView, RoomView
-from kanal.rooms.views import MESSAGE_COLUMNS, RawMessage, membership_view, raw_message, room_view
+from kanal.rooms.views import MESSAGE_COLUMNS, RawMessage, membership_view, raw_message, room_view, timeline_json
 
 Entity = TypeVar("Entity", bound=tuple[Any, ...])
 
@@ -58,14 +57,6 @@ _MY_ROOM_IDS = Statement(
 )
 
 
-class RawTimeline(msgspec.Struct):
-    """`schemas.Timeline` on the hot path."""
-
-    items: list[RawMessage]
-    has_before: bool
-    has_after: bool
-
-
 async def is_readable(reader: Reader, room_id: UUID, user_id: UUID) -> bool:
     """Members read their rooms, everybody in the workspace reads public ones."""
     rows = await reader.fetch(_PLACE, room_id=room_id, user_id=user_id)
@@ -85,22 +76,21 @@ async def is_member(reader: Reader, room_id: UUID, user_id: UUID) -> bool:
 
 async def timeline(
     reader: Reader, room_id: UUID, *, before: int | None, after: int | None, around: int | None, size: int
-) -> RawTimeline:
-    """A page of the main timeline; without a position the newest one."""
+) -> bytes:
+    """A page of the main timeline as the JSON of `schemas.Timeline`; without a position the newest one."""
     if around is not None:
         half = max(1, size // 2)
         older = await reader.fetch(_BEFORE, room_id=room_id, sequence=around + 1, size=half + 1)
         newer = await reader.fetch(_AFTER, room_id=room_id, sequence=around, size=half + 1)
-        rows = [*older[:half][::-1], *newer[:half]]
-        return RawTimeline([raw_message(r) for r in rows], len(older) > half, len(newer) > half)
+        return timeline_json([*older[:half][::-1], *newer[:half]], len(older) > half, len(newer) > half)
     if after is not None:
         rows = await reader.fetch(_AFTER, room_id=room_id, sequence=after, size=size + 1)
-        return RawTimeline([raw_message(r) for r in rows[:size]], after > 0, len(rows) > size)
+        return timeline_json(rows[:size], after > 0, len(rows) > size)
     if before is not None:
         rows = await reader.fetch(_BEFORE, room_id=room_id, sequence=before, size=size + 1)
-        return RawTimeline([raw_message(r) for r in rows[:size][::-1]], len(rows) > size, True)
+        return timeline_json(rows[:size][::-1], len(rows) > size, True)
     rows = await reader.fetch(_LATEST, room_id=room_id, size=size + 1)
-    return RawTimeline([raw_message(r) for r in rows[:size][::-1]], len(rows) > size, False)
+    return timeline_json(rows[:size][::-1], len(rows) > size, False)
 
 
 async def replies(

@@ -52,7 +52,10 @@ def _limit_marks(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Nothing a person could see."""
-    return not any(unicodedata.category(c)[0] not in "CZ" for c in text)
+    for character in text:
+        if character.isalnum() or unicodedata.category(character)[0] not in "CZ":
+            return False
+    return True
 
 
 def clean_line(text: str) -> str:

@@ -21,7 +21,7 @@ import structlog
 from kanal.files.actions import attach
 from kanal.identity.access import WorkspaceAccess
 from kanal.kit import clock, events
-from kanal.kit.db import Database, Session, Statement, as_id
+from kanal.kit.db import ConflictError, Database, DuplicateError, Session, Statement, as_id
 from kanal.kit.db.bulk import insert_rows
 from kanal.kit.errors import KanalError
 from kanal.kit.ids import NIL, new_id
@@ -127,10 +127,11 @@ def _known(count: int) -> Statement:
     return Statement(f"SELECT {MESSAGE_COLUMNS} FROM {{messages}} WHERE workspace_id = :workspace_id AND ({keys})")
 
 
-async def send_messages(session: Session, outgoing: Sequence[Outgoing]) -> list[Result]:
+async def send_messages(session: Session, outgoing: Sequence[Outgoing], *, look: bool = True) -> list[Result]:
     """Store messages and announce them. One that may not be sent gets its error; the others are sent.
 
-    Rooms are locked in the order of their ids, so that batches on several nodes cannot deadlock.
+    Rooms are locked in the order of their ids, so that batches on several nodes cannot deadlock. ``look`` for messages
+    that were sent before; without looking, one such makes the database refuse the whole batch (`DuplicateError`).
     """
     results: dict[int, Result] = {}
     rooms = {
@@ -138,7 +139,7 @@ async def send_messages(session: Session, outgoing: Sequence[Outgoing]) -> list[
         for room_id in sorted({o.room_id for o in outgoing}, key=lambda r: r.bytes)
     }
     members = await _members(session, outgoing)
-    known = await _already_sent(session, outgoing)
+    known = await _already_sent(session, outgoing) if look else {}
     drafts: dict[int, _Draft] = {}
     twins: dict[tuple[UUID, UUID, UUID], int] = {}
     for i, one in enumerate(outgoing):
@@ -378,23 +379,16 @@ class Sender:
             _settle(future, result)
 
     async def _transact(self, workspace: UUID, outgoing: list[Outgoing]) -> list[Result]:
+        """Sending something again is rare, so the first attempt does not look for it: the unique key tells."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._database.transaction(workspace) as session:
-                    return await send_messages(session, outgoing)
-            except sa.exc.DBAPIError as error:
-                if attempt == ATTEMPTS or not _is_conflict(error):
+                    return await send_messages(session, outgoing, look=attempt > 1)
+            except (DuplicateError, ConflictError):
+                if attempt == ATTEMPTS:
                     raise
-            await asyncio.sleep(0.01 * attempt)
+            await asyncio.sleep(0.005 * (attempt - 1))
         raise AssertionError("unreachable")
-
-
-def _is_conflict(error: sa.exc.DBAPIError) -> bool:
-    """Deadlock, lost race or lock time-out: the other transaction went first, this one may go now."""
-    text = str(error.orig).lower()
-    return isinstance(error, sa.exc.IntegrityError) or any(
-        w in text for w in ("deadlock", "lock wait", "serializ", "1020")
-    )
 
 
 def _settle(future: asyncio.Future[Sent], result: Sent | BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from kanal.kit.db.base import TABLE_OPTIONS, Base, apply_prefix
 from kanal.kit.db.database import Database, Session
+from kanal.kit.db.drivers import ConflictError, DuplicateError
 from kanal.kit.db.statement import Statement, UnscopedStatementError, as_id
 from kanal.kit.db.types import BigKey, Digest, Id, Instant, Json, LongText
 
@@ -9,8 +10,10 @@ __all__ = [
     "TABLE_OPTIONS",
     "Base",
     "BigKey",
+    "ConflictError",
     "Database",
     "Digest",
+    "DuplicateError",
     "Id",
     "Instant",
     "Json",

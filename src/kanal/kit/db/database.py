@@ -40,6 +40,7 @@ class Session(AsyncSession):
         self._driver = driver
         self.workspace_id = workspace_id
         self.outbox: dict[str, Any] = {}
+        self._raw: Any = None  # the driver's own connection, good for as long as this session's one transaction
         self.info["workspace_id"] = workspace_id
 
     @property
@@ -48,19 +49,20 @@ class Session(AsyncSession):
         return self._driver.dialect
 
     async def fetch(self, statement: Statement, **values: Any) -> list[Row]:
-        """Run hand-written SQL in this transaction; ``:workspace_id`` is bound to the session's own workspace."""
+        """Run hand-written SQL in this transaction; ``:workspace_id`` is bound to the session's own workspace.
+
+        Raises `DuplicateError` and `ConflictError`; anything else is the driver's own.
+        """
         if TENANT in values and self.workspace_id is not None and values[TENANT] != self.workspace_id:
             raise ValueError("a session speaks for one workspace only")
-        await self.flush()
-        connection = await self.connection()
-        raw = await connection.get_raw_connection()
-        await _begin(raw)
-        return await self._driver.fetch(_driver_connection(raw), statement, {TENANT: self.workspace_id, **values})
-
-    async def upsert_lock(self, *entities: Any) -> None:
-        """Take row locks on what is about to change, in the given order; SQLite's writer already holds everything."""
-        for entity in entities:
-            await self.refresh(entity, with_for_update=self.dialect != "sqlite")
+        if self.new or self.dirty or self.deleted:
+            await self.flush()
+        if self._raw is None:
+            raw = await (await self.connection()).get_raw_connection()
+            await _begin(raw)
+            self._raw = _driver_connection(raw)
+        values[TENANT] = self.workspace_id
+        return await self._driver.fetch(self._raw, statement, values)
 
 
 async def _begin(raw: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import asyncmy
+import asyncmy.errors
 import asyncpg
 import sqlalchemy as sa
 
@@ -16,6 +17,18 @@ from kanal.kit.db.sqlite import prepare
 from kanal.kit.db.statement import Statement, bind
 
 Row = Sequence[Any]
+
+
+class DuplicateError(Exception):
+    """A unique key refused a row."""
+
+
+class ConflictError(Exception):
+    """The database let another transaction go first (deadlock, lock time-out, serialization); trying again may work."""
+
+
+MYSQL_DUPLICATE = 1062
+MYSQL_CONFLICTS = (1205, 1213, 1020)  # lock wait time-out, deadlock, record has changed
 
 
 class Driver(Protocol):
@@ -45,7 +58,12 @@ class SqliteDriver:
 
     async def fetch(self, connection: sqlite3.Connection, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         sql, names = statement.render("sqlite")
-        return connection.execute(sql, bind(names, values, "sqlite")).fetchall()
+        try:
+            return sqlite3.Cursor(connection).execute(sql, bind(names, values, "sqlite")).fetchall()
+        except sqlite3.IntegrityError as error:
+            if "UNIQUE" in str(error):
+                raise DuplicateError from error
+            raise
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[sqlite3.Connection]:
@@ -104,9 +122,17 @@ class MysqlDriver(_Pooled):
 
     async def fetch(self, connection: Any, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         sql, names = statement.render("mysql")
-        async with connection.cursor() as cursor:
-            await cursor.execute(sql, bind(names, values, "mysql"))
-            return list(await cursor.fetchall()) if cursor.description else []
+        try:
+            async with connection.cursor() as cursor:
+                await cursor.execute(sql, bind(names, values, "mysql"))
+                return list(await cursor.fetchall()) if cursor.description else []
+        except asyncmy.errors.MySQLError as error:
+            code = error.args[0] if error.args else None
+            if code == MYSQL_DUPLICATE:
+                raise DuplicateError from error
+            if code in MYSQL_CONFLICTS:
+                raise ConflictError from error
+            raise
 
     async def close(self) -> None:
         if self._pool is not None:
@@ -133,7 +159,12 @@ class PostgresDriver(_Pooled):
 
     async def fetch(self, connection: Any, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         sql, names = statement.render("postgresql")
-        rows: list[Row] = await connection.fetch(sql, *bind(names, values, "postgresql"))
+        try:
+            rows: list[Row] = await connection.fetch(sql, *bind(names, values, "postgresql"))
+        except asyncpg.UniqueViolationError as error:
+            raise DuplicateError from error
+        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError) as error:
+            raise ConflictError from error
         return rows
 
     async def close(self) -> None:
