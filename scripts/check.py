@@ -45,7 +45,13 @@ def run(check: Check) -> bool:
     """Run one check and say how it ended; its output follows when it failed."""
     started = time.monotonic()
     done = subprocess.run(
-        check.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        check.command,
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},  # its output goes through a pipe
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     passed = done.returncode == 0
     line = f"{'ok  ' if passed else 'FAIL'} {check.name} ({time.monotonic() - started:.1f} s)\n"
