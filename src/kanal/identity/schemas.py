@@ -163,8 +163,8 @@ class LimitsView(msgspec.Struct):
 
 
 class WorkspaceSettings(msgspec.Struct):
-    default_locale: Locale = Locale.ENGLISH
-    timezone: str = "UTC"
+    default_locale: Locale
+    timezone: str
 
 
 class WorkspacePublic(msgspec.Struct, kw_only=True):

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from kanal.identity.models import ApiToken, AuditEntry, Invitation, Member, SignIn, User, Workspace
-from kanal.identity.rules import LIMITS, Limits, Locale, Membership, Plan, Role, Status, Theme
+from kanal.identity.rules import LIMITS, Limits, Locale, Membership, Plan, Role, Status, Theme, initial_settings
 from kanal.identity.schemas import (
     AuditView,
     InvitationView,
@@ -101,7 +101,7 @@ def _workspace_fields(workspace: Workspace) -> dict[str, Any]:
         "plan": Plan(workspace.plan),
         "status": Status(workspace.status),
         "limits": limits_view(LIMITS[Plan(workspace.plan)]),
-        "settings": msgspec.convert(workspace.settings, WorkspaceSettings),
+        "settings": msgspec.convert({**initial_settings(Locale.ENGLISH), **workspace.settings}, WorkspaceSettings),
         "created_at": iso(workspace.created_at),
         "version": workspace.version,
     }
