@@ -313,7 +313,13 @@ class TestFrames:
 
     async def test_malformed_text_is_answered_and_the_connection_goes_on(self, server: Running) -> None:
         async with await server.client() as client:
-            for text in ("{", "[]", '{"event":1}', '{"event":"pusher:subscribe","data":{"channel":"a b"}}', "[" * 60_000):
+            for text in (
+                "{",
+                "[]",
+                '{"event":1}',
+                '{"event":"pusher:subscribe","data":{"channel":"a b"}}',
+                "[" * 60_000,
+            ):
                 client.text(text)
                 await client.event("pusher:error")
             await client.subscribe("news")

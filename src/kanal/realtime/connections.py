@@ -33,7 +33,7 @@ class Connection:
     The transport must report pressure at once (``set_write_buffer_limits(high=0)``), so that ``blocked`` is exactly
     "the transport holds bytes" and a direct write can never overtake, or cut into, what it holds. TLS has no direct way.
 
-    ``limit`` bounds the bytes waiting for a slow reader; beyond it ``on_overflow`` is called. One message larger than
+    ``limit`` bounds the bytes waiting for a slow reader; beyond it ``on_overflow`` is called, once. One message larger than
     the limit still passes when nothing waits.
     """
 
@@ -48,6 +48,7 @@ class Connection:
         "limit",
         "machine",
         "on_overflow",
+        "overflowed",
         "scopes",
         "stats",
         "transport",
@@ -75,6 +76,7 @@ class Connection:
         self.direct = transport.get_extra_info("ssl_object") is None
         self.blocked = self.direct and transport.get_write_buffer_size() > 0
         self.closed = False
+        self.overflowed = False
         self.caches: set[Cached] = set()
         self.scopes: set[str] = set()
 
@@ -115,7 +117,8 @@ class Connection:
         if self.direct and not self.blocked:
             self.blocked = True
             self.forget_descriptors()
-        if before and waiting > self.limit:
+        if before and waiting > self.limit and not self.overflowed:
+            self.overflowed = True
             self.on_overflow(self)
 
     def resume(self) -> None:
