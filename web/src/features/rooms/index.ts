@@ -3,7 +3,6 @@ import type { Command, Feature } from '@/app/feature'
 import { i18n } from '@/app/i18n'
 import { router } from '@/app/router'
 import { useWorkspace } from '@/app/workspace'
-import { connectRooms } from './connect'
 import { dialog } from './dialogs'
 import { roomTitle } from './names'
 import { useRooms } from './store'
@@ -91,5 +90,6 @@ export const feature: Feature = {
     id: () => import('./locales/id.json'),
     ja: () => import('./locales/ja.json'),
   },
-  start: connectRooms,
+  // The socket, the disk and the text renderer come with the first workspace, not with the sign-in page.
+  start: async (workspace) => (await import('./connect')).connectRooms(workspace),
 }

@@ -3,17 +3,20 @@ import type { PendingMessage } from './state'
 import type { Message } from './types'
 
 /** The head of a room, shown where its first message is known. */
-export const INTRO = Object.freeze({ intro: true as const })
+export const INTRO = Object.freeze({ special: 'intro' as const })
+/** Between the head of a thread and its replies. */
+export const REPLIES = Object.freeze({ special: 'replies' as const })
 
-export type Row = Message | PendingMessage | typeof INTRO
+export type SpecialRow = typeof INTRO | typeof REPLIES
+export type Row = Message | PendingMessage | SpecialRow
 
-export const isIntro = (row: Row | undefined): row is typeof INTRO => row !== undefined && 'intro' in row
+export const isSpecial = (row: Row | undefined): row is SpecialRow => row !== undefined && 'special' in row
 export const isPending = (row: Row | undefined): row is PendingMessage => row !== undefined && 'failure' in row
 export const isMessage = (row: Row | undefined): row is Message => row !== undefined && 'sequence' in row
 
 /** A message keeps its key when the server confirms it, so nothing is drawn anew. */
 export function rowKey(row: Row): string {
-  if (isIntro(row)) return 'intro'
+  if (isSpecial(row)) return row.special
   return row.client_id ?? (row as Message).id
 }
 
@@ -25,7 +28,7 @@ export function senderOf(row: Row, me: string): string {
 }
 
 function isTalk(row: Row | undefined): row is Message | PendingMessage {
-  return row !== undefined && !isIntro(row) && !(isMessage(row) && row.kind === 'system')
+  return row !== undefined && !isSpecial(row) && !(isMessage(row) && row.kind === 'system')
 }
 
 export function sameDay(a: string, b: string): boolean {
@@ -33,8 +36,8 @@ export function sameDay(a: string, b: string): boolean {
 }
 
 export function startsDay(row: Row, before: Row | undefined): boolean {
-  if (isIntro(row)) return false
-  return before === undefined || isIntro(before) || !sameDay(row.created_at, before.created_at)
+  if (isSpecial(row)) return false
+  return before === undefined || isSpecial(before) || !sameDay(row.created_at, before.created_at)
 }
 
 /** First of a run of one sender: gets the name, the picture and the tail. */

@@ -8,10 +8,17 @@ const NOTES = [
 const LENGTH_S = 0.16
 const LOUDNESS = 0.05
 
+/** A lively room rings once, not with every line. */
+const REST_MS = 2_000
+let last = -Infinity
+
 export function chime(): void {
+  // Before the first click or key browsers keep a page silent, and say so in the console.
+  if (navigator.userActivation && !navigator.userActivation.hasBeenActive) return
+  if (performance.now() - last < REST_MS) return
+  last = performance.now()
   try {
     context ??= new AudioContext()
-    // Before the first click on the page browsers keep it suspended; then it stays silent.
     if (context.state === 'suspended') void context.resume()
     for (const { hertz, at } of NOTES) tone(context, hertz, context.currentTime + at)
   } catch {

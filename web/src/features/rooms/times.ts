@@ -1,4 +1,9 @@
+import { useNow } from '@vueuse/core'
 import { formatDate } from '@/app/format'
+import { currentLocale, t } from '@/app/i18n'
+
+/** One clock for all labels that change with the day. */
+export const minutely = useNow({ interval: 60_000 })
 
 const DAY_MS = 86_400_000
 
@@ -26,6 +31,17 @@ export function dayName(locale: string, at: string, now: Date): string {
 
 export function clock(locale: string, at: string): string {
   return formatDate(locale, at, { hour: 'numeric', minute: '2-digit' })
+}
+
+/** For tips. */
+export function exactly(locale: string, at: string): string {
+  return formatDate(locale, at, { dateStyle: 'full', timeStyle: 'long' })
+}
+
+/** As wide as time and ticks at the end of a message; unseen, it keeps their place free. */
+export function metaGhost(at: string, edited: string | null, ticks: boolean): string {
+  const locale = currentLocale()
+  return `${edited ? `${t('rooms.edited')} ` : ''}${clock(locale, at)}${ticks ? ' \u2003\u2009' : ''}`
 }
 
 /** As short as a list needs it: time today, weekday this week, date before. */

@@ -1,5 +1,5 @@
 import { nextTick, ref, watch, type Ref } from 'vue'
-import { isIntro, type Row } from '../rows'
+import { isSpecial, type Row } from '../rows'
 
 /** Arrow keys walk through messages; letters do something with the one they stand on. */
 export function useListKeys(options: {
@@ -22,7 +22,7 @@ export function useListKeys(options: {
   async function focusRow(index: number): Promise<void> {
     const rows = options.rows()
     if (rows.length === 0) return
-    const lowest = isIntro(rows[0]) && rows.length > 1 ? 1 : 0
+    const lowest = isSpecial(rows[0]) && rows.length > 1 ? 1 : 0
     active.value = Math.max(lowest, Math.min(rows.length - 1, index))
     options.scrollTo(active.value)
     await nextTick()

@@ -35,7 +35,7 @@ export function useMessagePane(parts: PaneParts) {
   const flashing = ref<Id | null>(null)
   const target = shallowRef<Message | null>(null)
   const reacting = ref(false)
-  const reactAnchor = shallowRef<Element | null>(null)
+  const reactAnchor = shallowRef<DOMRect | null>(null)
   const picture = ref<Id | null>(null)
   const pictureOpen = ref(false)
   const seenBy = shallowRef<Message | null>(null)
@@ -72,12 +72,12 @@ export function useMessagePane(parts: PaneParts) {
   })
 
   function elementOf(message: Message): Element {
-    return document.querySelector(`[data-message-id="${CSS.escape(message.id)}"]`) ?? document.body
+    return document.querySelector(`[data-message-id="${CSS.escape(message.id)}"] .bubble`) ?? document.body
   }
 
   function openReactions(anchor: Element, message: Message): void {
     target.value = message
-    reactAnchor.value = anchor
+    reactAnchor.value = anchor.getBoundingClientRect()
     reacting.value = true
   }
 
