@@ -52,6 +52,24 @@ def handshake(path: str, **headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+_dialled: set[asyncio.StreamWriter] = set()
+
+
+async def dial(port: int, **settings: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Like ``open_connection``; what a failing test leaves open is closed with the server (uvloop waits for it)."""
+    where = {} if "sock" in settings else {"host": settings.pop("host", "127.0.0.1"), "port": port}
+    reader, writer = await asyncio.open_connection(**where, **settings)
+    _dialled.add(writer)
+    return reader, writer
+
+
+async def hang_up() -> None:
+    for writer in _dialled:
+        writer.transport.abort()
+    _dialled.clear()
+    await asyncio.sleep(0)
+
+
 class Client:
     """One connection. ``messages`` that are not asked for stay in line."""
 
@@ -63,7 +81,7 @@ class Client:
 
     @classmethod
     async def connect(cls, port: int, app: App = APP, path: str | None = None, **headers: str) -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await dial(port)
         client = cls(reader, writer, app)
         writer.write(handshake(path or f"/app/{app.key}?protocol=7&client=test&version=1", **headers))
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT)
@@ -86,6 +104,7 @@ class Client:
 
     async def drop(self) -> None:
         """Without a close frame."""
+        _dialled.discard(self.writer)
         self.writer.close()
         try:
             await self.writer.wait_closed()
@@ -224,6 +243,7 @@ async def running(
         try:
             yield Running(hub, endpoint, listener.getsockname()[1])
         finally:
+            await hang_up()
             server.should_exit = True
             await hub.stop()
             await task

@@ -77,13 +77,16 @@ class TestPublishing:
 
     async def test_apps_do_not_hear_each_other(self) -> None:  # F-RT-07
         first, second = App(id="1", key="a", secret="a"), App(id="2", key="b", secret="b")
-        async with running(first, second) as server:
-            async with await server.client(first) as one, await server.client(second) as two:
-                await one.subscribe("news")
-                await two.subscribe("news")
-                await server.hub.publish([Publication("1", "news", "e", "1")])
-                assert await one.event("e", "news") == 1
-                await two.quiet()
+        async with (
+            running(first, second) as server,
+            await server.client(first) as one,
+            await server.client(second) as two,
+        ):
+            await one.subscribe("news")
+            await two.subscribe("news")
+            await server.hub.publish([Publication("1", "news", "e", "1")])
+            assert await one.event("e", "news") == 1
+            await two.quiet()
 
     async def test_who_has_left_hears_nothing_more(self, two_nodes: Nodes) -> None:
         async with await two_nodes[1].client() as client:

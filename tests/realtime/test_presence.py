@@ -113,7 +113,7 @@ async def test_a_full_channel_refuses_new_users_but_not_new_sockets(new_broker: 
 
 async def test_counts_stay_exact_through_churn(two_nodes: Nodes) -> None:  # F-RT-02
     """Thirty users come and go at random on two nodes; in the end everybody agrees on who is there."""
-    rng = random.Random(7)  # noqa: S311
+    rng = random.Random(7)
     users = [f"user-{number}" for number in range(30)]
     watcher_one, watcher_two = [await node.client() for node in two_nodes]
     await here(watcher_one, "watcher")

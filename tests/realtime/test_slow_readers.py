@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from kanal.realtime.publisher import Publication
-from tests.realtime.harness import APP, Client, Running, frame, handshake, running, until
+from tests.realtime.harness import APP, Client, Running, dial, frame, handshake, running, until
 
 KB = 1024
 BLOCK = "x" * (60 * KB)
@@ -25,7 +25,7 @@ async def _narrow(server: Running) -> Client:
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * KB)
     raw.setblocking(False)
     await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", server.port))
-    reader, writer = await asyncio.open_connection(sock=raw, limit=4 * KB)
+    reader, writer = await dial(server.port, sock=raw, limit=4 * KB)
     client = Client(reader, writer, APP)
     client.raw(handshake("/app/test-key?protocol=7"))
     await reader.readuntil(b"\r\n\r\n")
@@ -63,7 +63,7 @@ async def test_a_reader_too_far_behind_is_closed_and_nobody_else_notices() -> No
         messages: list[dict[str, str]] = []
 
         async def read() -> None:
-            while len(messages) < 201:  # noqa: ASYNC110 - reads, does not wait
+            while len(messages) < 201:
                 messages.append(await quick.next())
 
         reading = asyncio.create_task(read())

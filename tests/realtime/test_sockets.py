@@ -1,6 +1,7 @@
 """The port: handshakes, refusals, one port for two protocols, and clients that misbehave."""
 
 import asyncio
+import contextlib
 import datetime
 import json
 import ssl
@@ -23,6 +24,7 @@ from tests.realtime.harness import (
     WAIT,
     Client,
     Running,
+    dial,
     frame,
     handshake,
     running,
@@ -91,7 +93,7 @@ class TestHandshake:
             (None, True),
         ],
     )
-    async def test_a_foreign_origin_is_4009(self, origin: str | None, accepted: bool) -> None:  # noqa: FBT001 # F-RT-07
+    async def test_a_foreign_origin_is_4009(self, origin: str | None, accepted: bool) -> None:  # F-RT-07
         app = App(id="1", key="k", secret="s", allowed_origins=("*.example.com", "http://localhost:5173"))
         headers = {} if origin is None else {"Origin": origin}
         async with running(app) as server, await Client.connect(server.port, app, **headers) as client:
@@ -113,27 +115,28 @@ class TestHandshake:
                 pass
 
     async def test_connections_over_the_nodes_capacity_are_4100(self) -> None:
-        async with running(max_connections=1) as server, await server.client():
-            async with await Client.connect(server.port) as second:
-                await second.event("pusher:error")
-                assert await second.closed() == 4100
+        async with (
+            running(max_connections=1) as server,
+            await server.client(),
+            await Client.connect(server.port) as second,
+        ):
+            await second.event("pusher:error")
+            assert await second.closed() == 4100
 
     async def test_a_handshake_that_never_ends_is_cut_off(self) -> None:
         async with running(handshake_timeout=0.2) as server:
             for beginning in (b"", b"GET", b"GET /app/test-key?protocol=7 HTTP/1.1\r\nUpgrade: web"):
-                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                reader, writer = await dial(server.port)
                 writer.write(beginning)
                 assert await asyncio.wait_for(reader.read(), WAIT) == b""
                 writer.close()
 
     async def test_an_endless_head_is_refused(self, server: Running) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await dial(server.port)
         writer.write(b"GET /app/test-key?protocol=7 HTTP/1.1\r\nUpgrade: websocket\r\nX: " + b"x" * 200_000)
         async with asyncio.timeout(WAIT):
-            try:
+            with contextlib.suppress(ConnectionResetError):
                 assert (await reader.read()).startswith(b"HTTP/1.1 431")
-            except ConnectionResetError:
-                pass
         writer.close()
 
     @pytest.mark.parametrize("missing", ["Sec-WebSocket-Key", "Sec-WebSocket-Version"])
@@ -143,7 +146,7 @@ class TestHandshake:
             for line in handshake("/app/test-key?protocol=7").split(b"\r\n")[:-1]
             if not line.startswith(missing.encode())
         )
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await dial(server.port)
         writer.write(request)
         assert (await asyncio.wait_for(reader.read(), WAIT)).startswith(b"HTTP/1.1 400")
         writer.close()
@@ -159,7 +162,7 @@ class TestOnePort:
 
     @pytest.mark.parametrize("path", ["/app/test-key?protocol=7", "/hello"])
     async def test_the_first_bytes_may_come_one_by_one(self, server: Running, path: str) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await dial(server.port)
         request = handshake(path) if "app" in path else b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         for byte in request:
             writer.write(bytes([byte]))
@@ -169,7 +172,7 @@ class TestOnePort:
         writer.close()
 
     async def test_the_first_message_may_come_with_the_handshake(self, server: Running) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await dial(server.port)
         ping = frame(TEXT, b'{"event":"pusher:ping","data":{}}')
         writer.write(handshake("/app/test-key?protocol=7") + ping)
         await reader.readuntil(b"\r\n\r\n")
@@ -179,7 +182,7 @@ class TestOnePort:
         await client.drop()
 
     async def test_a_connection_kept_alive_for_http_may_still_become_a_socket(self, server: Running) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await dial(server.port)
         for path in ("/one", "/app/two"):
             writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
@@ -195,7 +198,7 @@ class TestOnePort:
         await until(lambda: not server.hub.connections)
 
     async def test_a_socket_elsewhere_is_404(self, server: Running) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await dial(server.port)
         writer.write(handshake("/elsewhere"))
         assert (await asyncio.wait_for(reader.read(), WAIT)).startswith(b"HTTP/1.1 404")
         writer.close()
@@ -204,7 +207,7 @@ class TestOnePort:
         certificate, key = _certificate(tmp_path)
         context = ssl.create_default_context(cafile=str(certificate))
         async with running(config={"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}) as server:
-            reader, writer = await asyncio.open_connection("localhost", server.port, ssl=context)
+            reader, writer = await dial(server.port, host="localhost", ssl=context)
             writer.write(handshake("/app/test-key?protocol=7"))
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
             client = Client(reader, writer, APP)
@@ -215,14 +218,14 @@ class TestOnePort:
                 client.send("pusher:ping", {"n": number})
                 await client.event("pusher:pong")
             await client.drop()
-            reader, writer = await asyncio.open_connection("localhost", server.port, ssl=context)
+            reader, writer = await dial(server.port, host="localhost", ssl=context)
             writer.write(b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT)).startswith(b"HTTP/1.1 200")
             writer.close()
 
 
 async def _http(server: Running, request: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    reader, writer = await dial(server.port)
     writer.write(request)
     answer = await asyncio.wait_for(reader.read(), WAIT)
     writer.close()

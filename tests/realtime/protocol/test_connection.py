@@ -51,7 +51,8 @@ def refusal(effects: Sequence[Effect]) -> dict[str, Any]:
     told, on_channel = sent(effects)
     assert told["event"] == "pusher:error"
     assert on_channel["event"] == "pusher:subscription_error"
-    return json.loads(on_channel["data"]) | {"code": told["data"]["code"], "channel": on_channel["channel"]}
+    data: dict[str, Any] = json.loads(on_channel["data"])
+    return data | {"code": told["data"]["code"], "channel": on_channel["channel"]}
 
 
 def subscribed(channel: str, content: Any = None, app: App = APP) -> Machine:
@@ -186,7 +187,7 @@ class TestGrants:
             assert join.scopes == ("session:1", "workspace:2", "user:7")
 
     @pytest.mark.parametrize(("age", "accepted"), [(0, True), (119, True), (121, False), (-119, True), (-121, False)])
-    def test_a_grant_that_says_its_time_is_good_for_two_minutes(self, age: int, accepted: bool) -> None:  # noqa: FBT001
+    def test_a_grant_that_says_its_time_is_good_for_two_minutes(self, age: int, accepted: bool) -> None:
         content = {"user_id": "7", "issued_at": int((WALL - age) * 1000)}
         effects = machine().receive(subscription("private-a", content), 0.0)
         assert isinstance(effects[0], Join) is accepted

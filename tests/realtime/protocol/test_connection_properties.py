@@ -80,7 +80,7 @@ class Lifetime(RuleBasedStateMachine):
                 self.closes += 1
 
     @rule(channel=st.sampled_from(CHANNELS), user=st.sampled_from(["1", 2, "", None]), signed=st.booleans())
-    def subscribe(self, channel: str, user: Any, signed: bool) -> None:  # noqa: FBT001
+    def subscribe(self, channel: str, user: Any, signed: bool) -> None:
         data = json.dumps({"user_id": user})
         auth = sign_subscription("k", "s", "1.1", channel, data) if signed else "k:0"
         content = {"channel": channel, "auth": auth, "channel_data": data}

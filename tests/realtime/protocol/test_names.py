@@ -21,7 +21,7 @@ from kanal.realtime.protocol.names import Kind, parse_channel_name
         ("presence", Kind.PUBLIC, False),
     ],
 )
-def test_the_prefix_decides_the_kind(text: str, kind: Kind, cached: bool) -> None:  # noqa: FBT001 # F-RT-01
+def test_the_prefix_decides_the_kind(text: str, kind: Kind, cached: bool) -> None:  # F-RT-01
     name = parse_channel_name(text)
     assert (name.kind, name.cached) == (kind, cached)
 
