@@ -41,11 +41,6 @@ def workspace_channel(workspace_id: UUID) -> str:
     return f"presence-workspace.{workspace_id}"
 
 
-def user_channel(workspace_id: UUID, user_id: UUID) -> str:
-    """All devices of one person in a workspace."""
-    return f"private-user.{workspace_id}.{user_id}"
-
-
 def announce_member(session: Session, kind: events.EventType[MemberChanged], member: MemberView) -> None:
     """On the channel of the session's workspace."""
     if session.workspace_id is None:

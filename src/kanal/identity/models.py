@@ -16,8 +16,8 @@ from kanal.kit.tenancy import TenantModel
 class User(Base):
     """A person with an account. ``email`` is stored in the form of `rules.clean_email`.
 
-    ``founder`` is 1 for the very first account and NULL for all others: the unique key decides when two people register
-    at the same moment. Whoever is an operator sees the pages about the whole installation.
+    ``founder`` is 1 for the very first account and NULL for all others, so there can be one only. Whoever is an operator
+    sees the pages about the whole installation.
     """
 
     __tablename__ = "users"

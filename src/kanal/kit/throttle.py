@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kanal.kit import clock
-from kanal.kit.db import TABLE_OPTIONS, Base, Database, Digest, Instant, Statement
+from kanal.kit.db import TABLE_OPTIONS, Base, Database, Digest, Instant, Session, Statement
 from kanal.kit.errors import rate_limited
 
 
@@ -85,6 +85,17 @@ async def forgive(database: Database, *tries: tuple[Limit, str]) -> None:
     async with database.transaction(None) as session:
         for key in sorted(key_of(limit, subject) for limit, subject in tries):
             await session.fetch(_FORGIVE, key=key)
+
+
+async def hold(session: Session, name: str) -> None:
+    """Let transactions that hold the same name follow one another, from here to their end. Take it before other locks.
+
+    For what a unique key alone would decide by deadlock. SQLite has one writer anyway.
+    """
+    if session.dialect == "sqlite":
+        return
+    key, now = hashlib.sha256(f"hold\0{name}".encode()).digest(), clock.now_milliseconds()
+    await session.fetch(_COUNT.get(session.dialect, _COUNT["default"]), key=key, now=now, until=now)
 
 
 async def prune(database: Database) -> None:

@@ -17,7 +17,7 @@ from kanal.identity.audit import Actor, Somebody, Target
 from kanal.identity.config import Identity
 from kanal.identity.models import PasswordReset, User
 from kanal.identity.rules import Locale, Theme
-from kanal.kit import clock, jobs
+from kanal.kit import clock, jobs, throttle
 from kanal.kit.crypto import new_token, token_hash
 from kanal.kit.db import Session
 from kanal.kit.errors import KanalError, Kind, field_error
@@ -69,34 +69,32 @@ async def prepare(identity: Identity, *, name: str, email: str, password: str, l
 
 async def create_user(session: Session, actor: Actor, account: NewAccount) -> User:
     """The very first account becomes the operator's. Raises ``auth.email_taken``."""
-    first = await session.scalar(sa.select(User.id).limit(1)) is None
-    for founder in (1, None) if first else (None,):
-        user = User(
-            id=account.id,
-            email=account.email,
-            name=account.name,
-            password_hash=account.password_hash,
-            locale=account.locale,
-            theme=Theme.SYSTEM,
-            is_operator=founder is not None,
-            founder=founder,
-            created_at=clock.now(),
-        )
-        try:
-            async with session.begin_nested():
-                session.add(user)
-        except IntegrityError:
-            # Somebody else took the address, or was the first a moment earlier.
-            if await session.scalar(sa.select(User.id).where(User.email == account.email)):
-                raise errors.email_taken() from None
-            if founder is None:
-                raise
-        else:
-            await audit.record(
-                session, actor, "account.created", _target(user), account=True, operator=user.is_operator
-            )
-            return user
-    raise AssertionError("unreachable")
+    first = await _nobody_is_here(session)
+    if first:
+        await throttle.hold(session, "first account")
+        first = await _nobody_is_here(session)
+    user = User(
+        id=account.id,
+        email=account.email,
+        name=account.name,
+        password_hash=account.password_hash,
+        locale=account.locale,
+        theme=Theme.SYSTEM,
+        is_operator=first,
+        founder=1 if first else None,
+        created_at=clock.now(),
+    )
+    try:
+        async with session.begin_nested():
+            session.add(user)
+    except IntegrityError:
+        raise errors.email_taken() from None
+    await audit.record(session, actor, "account.created", _target(user), account=True, operator=user.is_operator)
+    return user
+
+
+async def _nobody_is_here(session: Session) -> bool:
+    return await session.scalar(sa.select(User.id).limit(1)) is None
 
 
 async def change_profile(

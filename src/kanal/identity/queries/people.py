@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from kanal.identity import errors
 from kanal.identity.models import ApiToken, SignIn, User
 from kanal.kit.db import Session
-from kanal.kit.errors import not_found
 
 
 async def user_by_email(session: Session, email: str) -> User | None:
@@ -25,14 +24,6 @@ async def user_by_id(session: Session, user_id: UUID) -> User:
     user = await session.get(User, user_id)
     if user is None:
         raise errors.session_expired()
-    return user
-
-
-async def find_user(session: Session, email: str) -> User:
-    """For the command line. Raises ``user.not_found``."""
-    user = await user_by_email(session, email)
-    if user is None:
-        raise not_found("user")
     return user
 
 

@@ -61,15 +61,6 @@ async def lock_workspace(session: Session) -> Workspace:
     return workspace
 
 
-async def find_workspace(session: Session, word: str | UUID) -> Workspace:
-    """By slug or id, for the command line. Raises ``workspace.not_found``."""
-    column = Workspace.id if isinstance(word, UUID) else Workspace.slug
-    found = await session.scalar(sa.select(Workspace).where(column == word))
-    if found is None:
-        raise not_found("workspace")
-    return found
-
-
 async def members_of(session: Session, access: WorkspaceAccess) -> list[MemberView]:
     """All of them, also those who left: old messages carry their names. By name."""
     access.require(Permission.MEMBERS_READ)
