@@ -50,6 +50,10 @@ export default ts.config(
     },
   },
   {
+    files: ['public/sw.js'],
+    languageOptions: { globals: globals.serviceworker },
+  },
+  {
     files: ['src/**/*.{ts,vue}'],
     ignores: ['src/api/**', 'src/**/*.test.ts'],
     rules: {

@@ -1,6 +1,8 @@
 import { shallowRef } from 'vue'
 import { createRouter, createWebHistory, type RouteLocationNormalized, type RouteLocationRaw } from 'vue-router'
 import { features } from '@/features'
+import { toast } from '@/ui/toast'
+import { t } from './i18n'
 import { useSession } from './session'
 import { useWorkspace } from './workspace'
 
@@ -54,9 +56,11 @@ router.beforeEach(async (to) => {
   return true
 })
 
-/** A file of an older version is gone from the server: load the page anew, where the person wanted to go. */
+/** A page whose file can't be had: without a network it has to wait; otherwise a newer version has other files. */
 router.onError((error, to) => {
-  if (/dynamically imported module|module script failed/i.test(String(error)) && navigator.onLine) location.assign(to.fullPath)
+  if (!/dynamically imported module|module script failed|preload/i.test(String(error))) return
+  if (navigator.onLine) location.assign(to.fullPath)
+  else toast(t('app.offline.page'), { tone: 'danger' })
 })
 
 export function homeRoute(): RouteLocationRaw {

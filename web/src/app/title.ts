@@ -1,4 +1,4 @@
-import { computed, onScopeDispose, shallowRef, watchEffect } from 'vue'
+import { computed, onScopeDispose, shallowRef, watchEffect, type Ref } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRoute } from 'vue-router'
 import { features } from '@/features'
@@ -14,19 +14,22 @@ export function usePageTitle(title: () => string | null | undefined): void {
   })
 }
 
-/** "(3) Support · Acme · Kanal": what waits, the page, where. Once, at the root. */
-export function useDocumentTitle(): void {
+/** "(3) Support · Acme · Kanal": what waits, the page, where. Once, at the root; returns it without what waits. */
+export function useDocumentTitle(): Ref<string> {
   const { t } = useI18n()
   const route = useRoute()
   const workspace = useWorkspace()
   const badges = features.flatMap((feature) => feature.rail ?? []).map((entry) => entry.badge)
 
   const urgent = computed(() => badges.reduce((sum, badge) => sum + (workspace.id ? urgentCount(badge?.()) : 0), 0))
-  watchEffect(() => {
+  const title = computed(() => {
     const page = exact.value?.() || (route.meta.title ? t(route.meta.title) : null)
-    const parts = [page, route.params.slug ? workspace.current?.name : null, 'Kanal'].filter(Boolean)
-    document.title = (urgent.value ? `(${urgent.value > 99 ? '99+' : urgent.value}) ` : '') + parts.join(' · ')
+    return [page, route.params.slug ? workspace.current?.name : null, 'Kanal'].filter(Boolean).join(' · ')
   })
+  watchEffect(() => {
+    document.title = (urgent.value ? `(${urgent.value > 99 ? '99+' : urgent.value}) ` : '') + title.value
+  })
+  return title
 }
 
 function urgentCount(badge: { count: number; urgent: boolean } | null | undefined): number {
