@@ -791,10 +791,10 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * WithdrawInvitation
-         * @description Withdraw an invitation: its link leads nowhere any more.
+         * RevokeInvitation
+         * @description Revoke an invitation: its link leads nowhere any more.
          */
-        delete: operations["ApiV1WorkspacesWsInvitationsInvitationIdWithdrawInvitation"];
+        delete: operations["ApiV1WorkspacesWsInvitationsInvitationIdRevokeInvitation"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3409,7 +3409,7 @@ export interface operations {
             };
         };
     };
-    ApiV1WorkspacesWsInvitationsInvitationIdWithdrawInvitation: {
+    ApiV1WorkspacesWsInvitationsInvitationIdRevokeInvitation: {
         parameters: {
             query?: never;
             header?: never;
