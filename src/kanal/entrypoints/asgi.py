@@ -51,7 +51,7 @@ def litestar_app(node: Node) -> Litestar:
         route_handlers=[
             *identity_routes.ROUTERS,
             routes.RoomController,
-            message_routes.MessageController,
+            message_routes.message_router,
             message_routes.EventController,
             file_routes.FileController,
             broadcasting_auth(node.app, channel_authorizers(node.database), identify),

@@ -9,6 +9,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from kanal.kit.web.context import current_request
+
 SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie", "csrf")
 LIBRARIES = {
     "uvicorn": logging.WARNING,
@@ -30,6 +32,7 @@ def configure(*, level: str, format_: str, node: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         add_node,
+        add_request,
         hide_secrets,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -56,6 +59,16 @@ def configure(*, level: str, format_: str, node: str) -> None:
     root.setLevel(level.upper())
     for name, least in LIBRARIES.items():
         logging.getLogger(name).setLevel(max(least, root.level))
+
+
+def add_request(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Which request this line belongs to, and in which workspace."""
+    request = current_request()
+    if request is not None:
+        event["request_id"] = request.id
+        if request.workspace_id is not None:
+            event["workspace"] = request.workspace_id
+    return event
 
 
 def hide_secrets(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,7 +16,16 @@ from kanal.kit.ids import NIL
 from kanal.rooms import errors
 from kanal.rooms.models import Message, Room, RoomMember
 from kanal.rooms.schemas import MembershipView, RoomMemberView, RoomView
-from kanal.rooms.views import MESSAGE_COLUMNS, RawMessage, membership_view, raw_message, room_view, timeline_json
+from kanal.rooms.views import (
+    MESSAGE_COLUMNS,
+    RawMessage,
+    encode_message,
+    encoded_message,
+    membership_view,
+    raw_message,
+    room_view,
+    timeline_json,
+)
 
 Entity = TypeVar("Entity", bound=tuple[Any, ...])
 
@@ -29,10 +38,27 @@ _PLACE = Statement(
     " LEFT JOIN {room_members} m ON m.workspace_id = r.workspace_id AND m.room_id = r.id AND m.user_id = :user_id"
     " WHERE r.workspace_id = :workspace_id AND r.id = :room_id"
 )
+
+
+class TimelineQuery:
+    """A page of messages as JSON: which versions they are at is asked first, whole rows only for those not yet encoded."""
+
+    def __init__(self, rest: str) -> None:
+        where = "FROM {messages} WHERE workspace_id = :workspace_id AND room_id = :room_id"
+        self._versions = Statement(f"SELECT id, version {where} {rest}")
+        self._rows = Statement(f"SELECT {MESSAGE_COLUMNS} {where} {rest}")
+
+    async def fetch(self, reader: Reader, **values: Any) -> list[bytes]:
+        known = [encoded_message(id_, version) for id_, version in await reader.fetch(self._versions, **values)]
+        if None not in known:
+            return cast("list[bytes]", known)
+        return [encode_message(row) for row in await reader.fetch(self._rows, **values)]
+
+
 _TIMELINE = f"SELECT {MESSAGE_COLUMNS} FROM {{messages}} WHERE workspace_id = :workspace_id AND room_id = :room_id"
-_LATEST = Statement(_TIMELINE + " AND parent_id IS NULL ORDER BY sequence DESC LIMIT :size")
-_BEFORE = Statement(_TIMELINE + " AND parent_id IS NULL AND sequence < :sequence ORDER BY sequence DESC LIMIT :size")
-_AFTER = Statement(_TIMELINE + " AND parent_id IS NULL AND sequence > :sequence ORDER BY sequence LIMIT :size")
+_LATEST = TimelineQuery("AND parent_id IS NULL ORDER BY sequence DESC LIMIT :size")
+_BEFORE = TimelineQuery("AND parent_id IS NULL AND sequence < :sequence ORDER BY sequence DESC LIMIT :size")
+_AFTER = TimelineQuery("AND parent_id IS NULL AND sequence > :sequence ORDER BY sequence LIMIT :size")
 _REPLIES = Statement(_TIMELINE + " AND parent_id = :parent_id AND sequence > :sequence ORDER BY sequence LIMIT :size")
 _ONE = Statement(f"SELECT {MESSAGE_COLUMNS} FROM {{messages}} WHERE workspace_id = :workspace_id AND id = :id")
 _UNREAD = Statement(
@@ -80,16 +106,16 @@ async def timeline(
     """A page of the main timeline as the JSON of `schemas.Timeline`; without a position the newest one."""
     if around is not None:
         half = max(1, size // 2)
-        older = await reader.fetch(_BEFORE, room_id=room_id, sequence=around + 1, size=half + 1)
-        newer = await reader.fetch(_AFTER, room_id=room_id, sequence=around, size=half + 1)
+        older = await _BEFORE.fetch(reader, room_id=room_id, sequence=around + 1, size=half + 1)
+        newer = await _AFTER.fetch(reader, room_id=room_id, sequence=around, size=half + 1)
         return timeline_json([*older[:half][::-1], *newer[:half]], len(older) > half, len(newer) > half)
     if after is not None:
-        rows = await reader.fetch(_AFTER, room_id=room_id, sequence=after, size=size + 1)
+        rows = await _AFTER.fetch(reader, room_id=room_id, sequence=after, size=size + 1)
         return timeline_json(rows[:size], after > 0, len(rows) > size)
     if before is not None:
-        rows = await reader.fetch(_BEFORE, room_id=room_id, sequence=before, size=size + 1)
+        rows = await _BEFORE.fetch(reader, room_id=room_id, sequence=before, size=size + 1)
         return timeline_json(rows[:size][::-1], len(rows) > size, True)
-    rows = await reader.fetch(_LATEST, room_id=room_id, size=size + 1)
+    rows = await _LATEST.fetch(reader, room_id=room_id, size=size + 1)
     return timeline_json(rows[:size][::-1], len(rows) > size, False)
 
 

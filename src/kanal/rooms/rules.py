@@ -37,7 +37,9 @@ def clean_body(text: str) -> str:
     """
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").translate(_REMOVE))
     if not text.isascii():
-        text = _INVISIBLE_RUN.sub("\u200b", _limit_marks(text))
+        if any(map(unicodedata.combining, text)):
+            text = _limit_marks(text)
+        text = _INVISIBLE_RUN.sub("\u200b", text)
     return text.strip("\n\t ")
 
 
@@ -52,10 +54,7 @@ def _limit_marks(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Nothing a person could see."""
-    for character in text:
-        if character.isalnum() or unicodedata.category(character)[0] not in "CZ":
-            return False
-    return True
+    return all(unicodedata.category(character)[0] in "CZ" for character in text)
 
 
 def clean_line(text: str) -> str:

@@ -62,4 +62,6 @@ def _is_unspaced(character: str) -> bool:
 
 
 def _encode(word: str) -> str:
-    return ("xx" + "".join(c if c.isascii() else f"u{ord(c):x}z" for c in word))[:TERM_LIMIT]
+    if word.isascii():
+        return "xx" + word[: TERM_LIMIT - 2]
+    return ("xx" + "".join([c if c.isascii() else f"u{ord(c):x}z" for c in word]))[:TERM_LIMIT]

@@ -105,26 +105,27 @@ def raw_message(row: Sequence[Any]) -> RawMessage:
     )
 
 
-_encoded: dict[tuple[bytes | UUID, int], bytes] = {}
+_encoded: dict[tuple[Any, int], bytes] = {}
 ENCODED_LIMIT = 20_000  # messages of about 600 bytes, then it starts afresh
-_VERSION = -1
 
 
-def message_json(row: Sequence[Any]) -> bytes:
-    """A row of `MESSAGE_COLUMNS` as JSON. A version of a message never changes, so what was encoded once is kept."""
-    key = (row[0], row[_VERSION])
-    json = _encoded.get(key)
-    if json is None:
-        if len(_encoded) >= ENCODED_LIMIT:
-            _encoded.clear()
-        json = _encoded[key] = encoder.encode(raw_message(row))
+def encoded_message(id_: Any, version: int) -> bytes | None:
+    """The JSON of this version of a message, if it was encoded before; a version never changes. Id as the driver has it."""
+    return _encoded.get((id_, version))
+
+
+def encode_message(row: Sequence[Any]) -> bytes:
+    """A row of `MESSAGE_COLUMNS` as JSON, kept for the next time."""
+    if len(_encoded) >= ENCODED_LIMIT:
+        _encoded.clear()
+    json = _encoded[row[0], row[-1]] = encoder.encode(raw_message(row))
     return json
 
 
-def timeline_json(rows: Sequence[Sequence[Any]], has_before: bool, has_after: bool) -> bytes:
+def timeline_json(messages: Sequence[bytes], has_before: bool, has_after: bool) -> bytes:
     """`schemas.Timeline`, put together from messages that are JSON already."""
     flags = b'"has_before":%b,"has_after":%b' % (_JSON_BOOL[has_before], _JSON_BOOL[has_after])
-    return b'{"items":[' + b",".join(map(message_json, rows)) + b"]," + flags + b"}"
+    return b'{"items":[' + b",".join(messages) + b"]," + flags + b"}"
 
 
 _JSON_BOOL = {True: b"true", False: b"false"}

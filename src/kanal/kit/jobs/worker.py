@@ -153,7 +153,9 @@ class Worker:
         kind, handler = self._handlers[row.name]
         attempt = row.attempts + 1
         context = JobContext(self._database, row.id, row.workspace_id, attempt, attempt >= row.max_attempts)
-        bound = structlog.contextvars.bound_contextvars(job=row.name, job_id=row.id)
+        bound = structlog.contextvars.bound_contextvars(
+            job=row.name, job_id=row.id, **({"workspace": str(row.workspace_id)} if row.workspace_id else {})
+        )
         with bound:
             try:
                 payload = msgspec.json.decode(row.payload, type=kind.payload)

@@ -86,8 +86,7 @@ class RequestContextMiddleware:
             await send(message)
 
         try:
-            with structlog.contextvars.bound_contextvars(request_id=context.id):
-                await self.app(scope, receive, send_with_ids)
+            await self.app(scope, receive, send_with_ids)
         finally:
             took = time.perf_counter() - started
             route = scope.get("path_template") or "unmatched"
