@@ -33,6 +33,8 @@ export interface RailEntry {
   /** Route name; entries inside a workspace get its slug as a parameter. */
   to: string
   order: number
+  /** A shortcut that leads there: `g m`. */
+  keys?: string
   /** false: on a phone it stands behind "More", the bar has room for few. */
   bar?: boolean
   /** Missing: everyone. */

@@ -28,6 +28,7 @@ export function useAppCommands() {
       label: t(link.label),
       group: t('app.palette.pages'),
       icon: link.icon,
+      keys: link.keys?.split(' '),
       run: () => router.push(link.location),
     })),
     ...settingsFor(viewer.value).map((entry) => ({

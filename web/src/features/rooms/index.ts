@@ -83,7 +83,7 @@ export const feature: Feature = {
     { path: 'rooms', name: 'rooms', component: page, meta: { title: 'rooms.title' } },
     { path: 'rooms/:room', name: 'rooms.room', component: page, meta: { title: 'rooms.title', phoneFull: true } },
   ],
-  rail: [{ id: 'rooms', icon: MessagesSquare, label: 'rooms.title', to: 'rooms', order: 20, badge }],
+  rail: [{ id: 'rooms', icon: MessagesSquare, label: 'rooms.title', to: 'rooms', order: 20, keys: 'g r', badge }],
   commands,
   locales: {
     en: () => import('./locales/en.json'),

@@ -19,7 +19,7 @@ export const feature: Feature = {
       ],
     },
   ],
-  rail: [{ id: 'settings', icon: Settings, label: 'settings.title', to: 'settings', order: 90 }],
+  rail: [{ id: 'settings', icon: Settings, label: 'settings.title', to: 'settings', order: 90, keys: 'g s' }],
   settings: [
     { id: 'profile', icon: UserRound, label: 'settings.profile.title', to: 'settings-profile', group: 'account', order: 10 },
     { id: 'password', icon: LockKeyhole, label: 'settings.password.title', to: 'settings-password', group: 'account', order: 20 },
