@@ -22,7 +22,10 @@ def seal_event(text: bytes, except_socket: str | None, *, keeps: bool) -> bytes:
 
 
 def open_event(payload: bytes) -> Event:
+    """Raises ``ValueError`` for what is not ours: somebody else writes to the same server."""
     head, _, text = payload.partition(b"\n")
+    if head[:1] not in {b"s", b"c"} or not text.startswith(b"{"):
+        raise ValueError("not an event")
     return Event(text, head[1:].decode(), head[:1] == b"s")
 
 

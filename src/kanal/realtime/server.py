@@ -7,7 +7,7 @@ import contextlib
 import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import structlog
@@ -21,14 +21,7 @@ BACKLOG = 4_096
 
 log = structlog.get_logger(__name__)
 
-ASGIApp = Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]
+ASGIApp = Callable[..., Awaitable[None]]  # scope, receive, send
 
 
 class EmbeddedServer(uvicorn.Server):

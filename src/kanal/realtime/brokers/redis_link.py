@@ -155,8 +155,8 @@ class Link:
         """Anybody who can reach the server can publish what we did not write; that must not end the link."""
         try:
             self._received(name.decode(), data)
-        except Exception:
-            log.exception("broker.bad_message", broker="redis", channel=name[:200])
+        except Exception as error:  # noqa: BLE001 - whatever a foreign message brings about, it is only that message
+            log.warning("broker.bad_message", broker="redis", channel=name[:200], error=repr(error)[:200])
 
     def _confirmed(self, name: str) -> None:
         """A name taken off and on again has two answers to come; only the last means it is in force."""
