@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from kanal.kit.db import Database
 
@@ -27,7 +23,14 @@ def _folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def _config(connection: sa.Connection | None, prefix: str, version_table: str) -> Config:
+def head() -> str:
+    """The newest revision: files are named ``0001_what_it_does.py`` after the revision they bring."""
+    return max(file.name.partition("_")[0] for file in (_folder() / "versions").glob("[0-9]*_*.py"))
+
+
+def _config(connection: sa.Connection | None, prefix: str, version_table: str) -> Any:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_folder()))
     config.set_main_option("path_separator", "os")
@@ -36,7 +39,14 @@ def _config(connection: sa.Connection | None, prefix: str, version_table: str) -
 
 
 async def migrate(database: Database, *, prefix: str, version_table: str) -> None:
-    """Run what has not run yet. Several nodes may start at once: one migrates, the others wait for it."""
+    """Run what has not run yet. Several nodes may start at once: one migrates, the others wait for it.
+
+    Alembic is loaded only when there is something to do: it is memory and start-up time of every process otherwise.
+    """
+    if await is_current(database, prefix=prefix, version_table=version_table):
+        return
+    from alembic import command
+
     async with _alone(database), database.engine.begin() as connection:
         await connection.run_sync(lambda c: command.upgrade(_config(c, prefix, version_table), "head"))
 
@@ -44,10 +54,12 @@ async def migrate(database: Database, *, prefix: str, version_table: str) -> Non
 async def is_current(database: Database, *, prefix: str, version_table: str) -> bool:
     """Whether the schema is the one this version of Kanal was written for."""
 
+    table = sa.table(prefix + version_table, sa.column("version_num"))
+
     def look(connection: sa.Connection) -> bool:
-        script = ScriptDirectory.from_config(_config(None, prefix, version_table))
-        context = MigrationContext.configure(connection, opts={"version_table": prefix + version_table})
-        return context.get_current_revision() == script.get_current_head()
+        if not sa.inspect(connection).has_table(table.name):
+            return False
+        return connection.scalars(sa.select(table.c.version_num)).all() == [head()]
 
     async with database.engine.connect() as connection:
         return await connection.run_sync(look)
@@ -81,4 +93,6 @@ async def _alone(database: Database) -> AsyncIterator[None]:
 
 def new_revision(database: Database, message: str, connection: sa.Connection, **options: Any) -> None:
     """Write a migration from the difference between models and database (developers)."""
+    from alembic import command
+
     command.revision(_config(connection, **options), message, autogenerate=True)

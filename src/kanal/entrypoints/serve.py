@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 
 from kanal import __version__
-from kanal.entrypoints import demo, migrate
+from kanal.entrypoints import migrate
 from kanal.entrypoints.asgi import make_app
 from kanal.entrypoints.bootstrap import Node, build
 from kanal.realtime.server import DRAIN_WINDOW, EmbeddedServer, drain, raise_descriptor_limit
@@ -68,6 +68,8 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
     node = await open_node(settings, work=work)
     try:
         if with_demo:
+            from kanal.entrypoints import demo
+
             node.demo_accounts = await demo.ensure(node)
         endpoint = SocketEndpoint(node.hub)
         server = EmbeddedServer(

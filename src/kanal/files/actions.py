@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 import structlog
 
-from kanal.files import errors, pictures, queries, recordings, storing
+from kanal.files import errors, queries, recordings, storing
 from kanal.files.models import File, State
 from kanal.files.rules.names import clean_name
 from kanal.files.rules.types import DOWNLOAD, PICTURES, sniff
@@ -110,9 +110,11 @@ async def store_upload(
 def _examine(path: Path, content_type: str) -> _Examined:
     """Blocking. A picture whose header cannot be read, or that is too large to show, is a download."""
     if content_type in PICTURES:
+        from kanal.files import pictures
+
         try:
             return _Examined(content_type, *pictures.measure(path, content_type))
-        except pictures.NotAPictureError:
+        except errors.NotAPictureError:
             return _Examined(DOWNLOAD)
     found = recordings.examine(path, content_type)
     return _Examined(content_type, found.width, found.height, found.duration)

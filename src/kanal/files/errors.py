@@ -38,3 +38,7 @@ def already_attached(field: str) -> KanalError:
 
 def storage_failed() -> KanalError:
     return KanalError("file.storage_unavailable", Kind.UNAVAILABLE, retry_after=RETRY_STORAGE)
+
+
+class NotAPictureError(Exception):
+    """The content cannot be decoded as what its first bytes promise, or would take too much memory."""

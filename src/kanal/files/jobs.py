@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 
-from kanal.files import actions, pictures, storing
+from kanal.files import actions, errors, storing
 from kanal.files.config import Files
 from kanal.files.models import File, State
 from kanal.kit import clock
@@ -59,7 +59,7 @@ class FileJobs:
             return
         try:
             await self._make_thumbnail(context, file)
-        except pictures.NotAPictureError as error:
+        except errors.NotAPictureError as error:
             log.info("files.not_a_picture", file=str(file.id), reason=repr(error.__cause__))
             await self._finish(context, file.id, None)
         except Exception:
@@ -75,6 +75,8 @@ class FileJobs:
             await self._storage.delete(key)
 
     async def _decode(self, file: File) -> bytes:
+        from kanal.files import pictures
+
         async with self._decoding:
             with tempfile.NamedTemporaryFile(prefix="kanal-picture-") as copy:
                 path = Path(copy.name)

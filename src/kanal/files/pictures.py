@@ -1,4 +1,7 @@
-"""Pictures: their size from the header, and a small copy without anything but pixels. Blocking; call in a thread."""
+"""Pictures: their size from the header, and a small copy without anything but pixels. Blocking; call in a thread.
+
+Pillow is memory that a process without pictures need not have, so this module is imported when there is one.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from kanal.files.errors import NotAPictureError
 from kanal.files.rules.types import PICTURES, is_showable_size
 
 THUMBNAIL_SIDE = 480  # pixels on the longer side: a column of a room at twice the density
-THUMBNAIL_TYPE = "image/webp"
 QUALITY = 80  # of 100
 PROFILE_LIMIT = 16 * 1024  # bytes of colour profile kept in a thumbnail; usual ones have 0.5 to 4 kB
 
@@ -43,10 +46,6 @@ _BROKEN = (
     AttributeError,
     ZeroDivisionError,
 )
-
-
-class NotAPictureError(Exception):
-    """The content cannot be decoded as what its first bytes promise, or would take too much memory."""
 
 
 def measure(path: Path, content_type: str) -> tuple[int, int]:

@@ -14,9 +14,8 @@ from litestar.params import FromPath
 from kanal.files import actions, delivery, errors, queries
 from kanal.files.config import Files
 from kanal.files.forms import PART, FileForm
-from kanal.files.pictures import THUMBNAIL_TYPE
 from kanal.files.queries import StoredFile
-from kanal.files.schemas import AttachmentView, view
+from kanal.files.schemas import THUMBNAIL_TYPE, AttachmentView, view
 from kanal.identity.access import WorkspaceAccess
 from kanal.identity.rules import Permission
 

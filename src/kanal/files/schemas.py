@@ -9,6 +9,7 @@ import msgspec
 
 from kanal.files.models import File, State
 
+THUMBNAIL_TYPE = "image/webp"
 BASE_PATH = "/api/v1/workspaces/{workspace}/files/{file}"
 
 

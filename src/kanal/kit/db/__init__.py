@@ -2,7 +2,7 @@
 
 from kanal.kit.db.base import TABLE_OPTIONS, Base, apply_prefix
 from kanal.kit.db.database import Database, Session
-from kanal.kit.db.drivers import ConflictError, DuplicateError
+from kanal.kit.db.drivers import ConflictError, DuplicateError, is_conflict
 from kanal.kit.db.statement import Statement, UnscopedStatementError, as_id
 from kanal.kit.db.types import BigKey, Digest, Id, Instant, Json, LongText
 
@@ -23,4 +23,5 @@ __all__ = [
     "UnscopedStatementError",
     "apply_prefix",
     "as_id",
+    "is_conflict",
 ]

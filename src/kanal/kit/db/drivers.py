@@ -27,6 +27,16 @@ class ConflictError(Exception):
     """The database let another transaction go first (deadlock, lock time-out, serialization); trying again may work."""
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether this failure is a lost race, in whichever way it reached us (a `Statement`, or SQLAlchemy's own wrapping)."""
+    if isinstance(error, ConflictError):
+        return True
+    origin = getattr(error, "orig", None)
+    code = origin.args[0] if origin is not None and origin.args else None
+    return code in MYSQL_CONFLICTS or getattr(origin, "sqlstate", None) in POSTGRES_CONFLICTS
+
+
+POSTGRES_CONFLICTS = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 MYSQL_DUPLICATE = 1062
 MYSQL_CONFLICTS = (1205, 1213, 1020)  # lock wait time-out, deadlock, record has changed
 

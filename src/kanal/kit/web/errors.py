@@ -22,6 +22,7 @@ from litestar.exceptions import (
 from litestar.types import ExceptionHandlersMap
 
 from kanal.kit import i18n
+from kanal.kit.db import is_conflict
 from kanal.kit.errors import KanalError, Kind
 from kanal.kit.web.context import current_request
 
@@ -90,6 +91,9 @@ def exception_handlers(catalog: i18n.Catalog) -> ExceptionHandlersMap:
         return answer(translate(error), catalog)
 
     def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
+        if is_conflict(error):
+            log.warning("http.conflict", path=request.url.path, method=request.method, exc_info=error)
+            return answer(KanalError("service.unavailable", Kind.UNAVAILABLE, retry_after=1), catalog)
         log.error("http.failed", path=request.url.path, method=request.method, exc_info=error)
         return answer(KanalError("internal", Kind.INTERNAL), catalog)
 
