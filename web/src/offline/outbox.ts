@@ -52,6 +52,8 @@ export class Outbox<Payload> {
   /** not on disk, because the disk refused */
   private readonly unsaved = new Set<string>()
   private readonly attempts = new Map<string, number>()
+  /** Lanes that wait after a failure, and until when. */
+  private readonly resting = new Map<string, number>()
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>()
   private leading = false
   private stopped = false
@@ -109,7 +111,7 @@ export class Outbox<Payload> {
     this.jobs.set(id, again)
     this.count()
     await this.keep(again)
-    if (this.leading) this.kick()
+    if (this.leading) this.kick() // somebody waits for it now
     else this.tell({ type: 'changed' })
   }
 
@@ -117,6 +119,7 @@ export class Outbox<Payload> {
   kick(): void {
     if (!this.leading) return this.tell({ type: 'changed' })
     this.attempts.clear()
+    this.resting.clear()
     for (const lane of new Set([...this.jobs.values()].map((job) => job.lane))) this.pump(lane)
   }
 
@@ -163,7 +166,8 @@ export class Outbox<Payload> {
     const now = this.now()
     const next = this.list().find((job) => job.lane === lane && !job.failure)
     if (!next) return
-    if (next.notBefore > now) this.timers.set(lane, setTimeout(() => this.pump(lane), next.notBefore - now))
+    const due = Math.max(next.notBefore, this.resting.get(lane) ?? 0)
+    if (due > now) this.timers.set(lane, setTimeout(() => this.pump(lane), due - now))
     else void this.run(next)
   }
 
@@ -198,8 +202,8 @@ export class Outbox<Payload> {
     const attempt = this.attempts.get(lane) ?? 0
     this.attempts.set(lane, attempt + 1)
     const delay = after ?? backoff(attempt, { random: this.options.random, cap: 30_000 })
-    clearTimeout(this.timers.get(lane))
-    this.timers.set(lane, setTimeout(() => this.pump(lane), delay))
+    this.resting.set(lane, this.now() + delay)
+    this.pump(lane)
   }
 
   private async refuse(job: Job<Payload>, failure: { code: string; message: string }): Promise<void> {

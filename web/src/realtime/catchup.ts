@@ -41,6 +41,7 @@ export class CatchUp {
   cursor: number
   private buffer: StreamEvent[] = []
   private running: Promise<void> | null = null
+  private reading = false
   private again = false
   private stopped = false
 
@@ -52,7 +53,7 @@ export class CatchUp {
   }
 
   live(event: StreamEvent): void {
-    if (this.running) this.buffer.push(event)
+    if (this.reading) this.buffer.push(event)
     else this.options.apply([event])
   }
 
@@ -75,12 +76,14 @@ export class CatchUp {
   }
 
   private async loop(): Promise<void> {
+    this.reading = true
     try {
       do {
         this.again = false
         await this.insist()
       } while (this.again && !this.stopped)
     } finally {
+      this.reading = false
       const waiting = this.buffer
       this.buffer = []
       if (waiting.length && !this.stopped) this.options.apply(waiting)

@@ -38,6 +38,7 @@ export interface StreamOptions {
 /** A live event may be lost without the socket closing; the log is read now and then to find out. */
 const CHECK_MS = 90_000
 const PAGE = 500
+const PATIENCE_MS = 30_000
 
 export class WorkspaceStream {
   private readonly connection: Connection
@@ -149,7 +150,7 @@ export class WorkspaceStream {
 
   private async fetchEvents(after: number) {
     const params = { path: { ws: this.options.workspace }, query: { after, limit: PAGE } }
-    const page = await call(api.GET('/api/v1/workspaces/{ws}/events', { params }))
+    const page = await call(api.GET('/api/v1/workspaces/{ws}/events', { params, signal: AbortSignal.timeout(PATIENCE_MS) }))
     return { ...page, events: page.events.map(({ name, sequence, data }) => ({ name, sequence, data: data as Record<string, unknown> })) }
   }
 

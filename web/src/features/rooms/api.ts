@@ -6,6 +6,9 @@ import type { Id, Notify, PageAnchor, Visibility } from './types'
 /** Messages per page: about three screens. */
 export const PAGE = 50
 
+/** A request on a dead line must not hold up what waits behind it. */
+const patience = () => AbortSignal.timeout(30_000)
+
 export type RoomsApi = ReturnType<typeof roomsApi>
 
 export function roomsApi(ws: Id) {
@@ -46,10 +49,10 @@ export function roomsApi(ws: Id) {
     post: (
       room: Id,
       body: { client_id: string; body: string; parent_id?: Id; quote_id?: Id; attachment_ids?: Id[] },
-    ) => call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/messages', { params: inRoom(room), body })),
+    ) => call(api.POST('/api/v1/workspaces/{ws}/chat/rooms/{room_id}/messages', { params: inRoom(room), body, signal: patience() })),
     message: (id: Id) => call(api.GET('/api/v1/workspaces/{ws}/chat/messages/{message_id}', { params: ofMessage(id) })),
     edit: (id: Id, body: string) =>
-      call(api.PATCH('/api/v1/workspaces/{ws}/chat/messages/{message_id}', { params: ofMessage(id), body: { body } })),
+      call(api.PATCH('/api/v1/workspaces/{ws}/chat/messages/{message_id}', { params: ofMessage(id), body: { body }, signal: patience() })),
     remove: (id: Id) => call(api.DELETE('/api/v1/workspaces/{ws}/chat/messages/{message_id}', { params: ofMessage(id) })),
     thread: (id: Id, after: number) =>
       call(
@@ -60,7 +63,8 @@ export function roomsApi(ws: Id) {
     react: (id: Id, emoji: string, on: boolean) => {
       const params = { path: { ws, message_id: id, emoji } }
       const path = '/api/v1/workspaces/{ws}/chat/messages/{message_id}/reactions/{emoji}'
-      return call(on ? api.PUT(path, { params }) : api.DELETE(path, { params }))
+      const options = { params, signal: patience() }
+      return call(on ? api.PUT(path, options) : api.DELETE(path, options))
     },
     search: (query: { q: string; room_id?: Id; user_id?: Id; before?: string; limit?: number }) =>
       call(api.GET('/api/v1/workspaces/{ws}/chat/search', { params: { path: base, query: clean(query) } })),

@@ -21,6 +21,8 @@ export interface MembershipEntry {
 export interface Presence {
   joined: boolean
   at: number
+  /** Known from the answer to my own joining; its event is still to come. */
+  answered?: boolean
 }
 
 export interface RoomMemberEntry {

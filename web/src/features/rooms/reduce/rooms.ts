@@ -22,22 +22,22 @@ export function applyRooms(state: RoomsState, rooms: readonly Room[], cursor: nu
 /** The answer to something I asked for: it holds, whatever was known. */
 export function applyAnswer(state: RoomsState, room: Room): RoomsState {
   if (!room.membership) return applyRoomFields(state, room)
-  return enter(state, room, state.presence[room.id]?.at ?? 0)
+  return enter(state, room, state.presence[room.id]?.at ?? 0, true)
 }
 
 /** "I was added or joined", at a position in the log. */
 export function applyRoomEvent(state: RoomsState, room: Room, sequence: number): RoomsState {
   const known = state.presence[room.id]
   if (known && known.at >= sequence) return applyRoomFields(state, room)
-  return enter(state, room, sequence)
+  // Joined while I was in already: I was out in between, and what was said then is not known.
+  const missed = known?.joined && !known.answered
+  return enter(missed ? { ...state, timelines: uncovered(state.timelines, room.id) } : state, room, sequence)
 }
 
-function enter(state: RoomsState, room: Room, at: number): RoomsState {
+function enter(state: RoomsState, room: Room, at: number, answered = false): RoomsState {
   const known = state.presence[room.id]
-  const next = applyRoomFields(
-    { ...state, presence: { ...state.presence, [room.id]: { joined: true, at } } },
-    room,
-  )
+  const presence = { joined: true, at, answered: answered && !known?.joined }
+  const next = applyRoomFields({ ...state, presence: { ...state.presence, [room.id]: presence } }, room)
   if (!room.membership) return next
   return applyMembership(next, room.id, room.membership, {
     version: (room.membership as Membership).version,
@@ -66,6 +66,7 @@ function mergeRoom(known: Room, incoming: Room): Room {
     incoming.last_sequence > known.last_sequence ||
     (incoming.last_sequence === known.last_sequence && incoming.version >= known.version)
   const latest = younger ? incoming : known
+  if (fields === known && sameEnd(latest, known)) return known
   return {
     ...fields,
     membership: null, // lives in `memberships`; one copy only
@@ -76,6 +77,16 @@ function mergeRoom(known: Room, incoming: Room): Room {
   }
 }
 
+function sameEnd(a: Room, b: Room): boolean {
+  return a.last_sequence === b.last_sequence && a.last_message?.preview === b.last_message?.preview
+}
+
+/** Its messages stay, but no longer as a row without gaps. */
+function uncovered(rows: RoomsState['timelines'], id: Id): RoomsState['timelines'] {
+  const row = rows[id]
+  return row?.spans.length ? { ...rows, [id]: { ...row, spans: [] } } : rows
+}
+
 /**
  * Messages and members stay in memory: what arrived early may belong to a later stay. They are no longer complete and
  * nothing shows them.
@@ -84,13 +95,12 @@ export function leave(state: RoomsState, roomId: Id, at: number): RoomsState {
   const known = state.presence[roomId]
   if (known && at < known.at) return state
   const entry = state.memberships[roomId]
-  const timeline = state.timelines[roomId]
   const members = state.roomMembers[roomId]
   return {
     ...state,
     presence: { ...state.presence, [roomId]: { joined: false, at } },
     memberships: entry && entry.at <= at ? without(state.memberships, roomId) : state.memberships,
-    timelines: timeline ? { ...state.timelines, [roomId]: { ...timeline, spans: [] } } : state.timelines,
+    timelines: uncovered(state.timelines, roomId),
     roomMembers: members ? { ...state.roomMembers, [roomId]: { ...members, loaded: false } } : state.roomMembers,
     typing: without(state.typing, roomId),
   }
