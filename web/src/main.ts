@@ -4,6 +4,7 @@ import { createApp } from 'vue'
 import App from './app/App.vue'
 import { i18n, preferredLocale, registerMessages, setLocale } from './app/i18n'
 import { router } from './app/router'
+import { startServiceWorker } from './app/serviceWorker'
 import { startShortcuts } from './app/shortcuts'
 import { features } from './features'
 
@@ -12,4 +13,5 @@ startShortcuts()
 
 void setLocale(preferredLocale()).then(() => {
   createApp(App).use(createPinia()).use(i18n).use(router).mount('#app')
+  void startServiceWorker()
 })
