@@ -31,7 +31,7 @@ export default defineConfig({
             // One file per language instead of one per feature and language.
             { name: (id) => /\/locales\/(en|id|ja)\.json$/.exec(id)?.[1] ?? null, priority: 2 },
             // What several pages share, in one file instead of forty.
-            { name: 'base', test: /\/src\/(app|api|ui)\/|node_modules\//, minShareCount: 4, priority: 1 },
+            { name: 'base', test: /\/src\/(app|api|ui)\/|node_modules\//, minShareCount: 6, priority: 1 },
           ],
         },
       },
