@@ -1,0 +1,98 @@
+"""pysher, the Python client, as released, against a running node over both brokers."""
+
+import json
+import logging
+import queue
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pysher
+import pytest
+
+from tests.realtime.harness import APP
+from tests.realtime.node_control import Node
+
+WAIT = 10.0
+
+
+@pytest.fixture(scope="module", params=["memory", "redis"])
+def node(request: pytest.FixtureRequest) -> Iterator[Node]:
+    settings = {} if request.param == "memory" else {"redis": request.getfixturevalue("redis_url")}
+    it = Node(**settings)
+    yield it
+    it.stop()
+
+
+class Client:
+    def __init__(self, node: Node, user: str) -> None:
+        self.events: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.pusher = pysher.Pusher(
+            APP.key,
+            secret=APP.secret,
+            user_data={"user_id": user, "user_info": {"name": user}},
+            secure=False,
+            custom_host="127.0.0.1",
+            port=node.port,
+            log_level=logging.CRITICAL,
+        )
+        connected: queue.Queue[str] = queue.Queue()
+        self.pusher.connection.bind("pusher:connection_established", connected.put)
+        self.pusher.connection.bind("pusher:error", lambda data: self.events.put(("pusher:error", data)))
+        self.pusher.connect()
+        connected.get(timeout=WAIT)
+
+    def subscribe(self, channel: str, *events: str) -> Any:
+        own = self.pusher.subscribe(channel)
+        for event in ("pusher_internal:subscription_succeeded", *events):
+            own.bind(event, self._noting(event))
+        return self.next("pusher_internal:subscription_succeeded")
+
+    def _noting(self, event: str) -> Callable[[Any], None]:
+        return lambda data: self.events.put((event, data))
+
+    def next(self, event: str) -> Any:
+        name, data = self.events.get(timeout=WAIT)
+        assert name == event, (name, data)
+        return json.loads(data) if isinstance(data, str) else data
+
+
+@pytest.fixture
+def client(node: Node) -> Iterator[Callable[[str], Client]]:
+    made: list[Client] = []
+
+    def make(user: str) -> Client:
+        made.append(Client(node, user))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.pusher.disconnect(timeout=0.5)
+
+
+@pytest.mark.parametrize("channel", ["news", "private-news"])
+def test_events_arrive(node: Node, client: Callable[[str], Client], channel: str) -> None:  # F-RT-01
+    ayu = client("ayu")
+    ayu.subscribe(channel, "message.sent")
+    node.publish(channel, "message.sent", '{"id":1}')
+    assert ayu.next("message.sent") == {"id": 1}
+
+
+def test_presence(client: Callable[[str], Client]) -> None:  # F-RT-02
+    added, removed = "pusher_internal:member_added", "pusher_internal:member_removed"
+    ayu, budi = client("ayu"), client("budi")
+    assert ayu.subscribe("presence-room", added, removed)["presence"]["ids"] == ["ayu"]
+    assert set(budi.subscribe("presence-room")["presence"]["ids"]) == {"ayu", "budi"}
+    assert ayu.next(added) == {"user_id": "budi", "user_info": {"name": "budi"}}
+    budi.pusher.unsubscribe("presence-room")
+    assert ayu.next(removed) == {"user_id": "budi"}
+
+
+def test_client_events(client: Callable[[str], Client]) -> None:  # F-RT-03
+    ayu, budi = client("ayu"), client("budi")
+    ayu.subscribe("private-w", "client-typing")
+    budi.subscribe("private-w", "client-typing")
+    ayu.pusher.channel("private-w").trigger("client-typing", {"on": True})
+    assert budi.next("client-typing") == {"on": True}
+    time.sleep(0.2)
+    assert ayu.events.empty()
