@@ -31,7 +31,8 @@ export interface OutboxOptions<Payload> {
   store: JobStore<Payload>
   /** Resolves to what the other tabs should know. `keep` writes progress of the job to disk. */
   perform: (job: Job<Payload>, keep: (payload: Payload) => Promise<void>) => Promise<unknown>
-  judge: (error: unknown) => Verdict
+  /** `attempt` counts the failures in a row, from 0. */
+  judge: (error: unknown, attempt: number) => Verdict
   /** Refused for good. True keeps the job for a retry by hand. */
   onRefused: (job: Job<Payload>, failure: { code: string; message: string }) => boolean
   onDone: (job: Job<Payload>, result: unknown) => void
@@ -191,8 +192,9 @@ export class Outbox<Payload> {
     } catch (error) {
       this.busy.delete(job.id)
       if (this.stopped) return
-      const verdict = this.options.judge(error)
+      const verdict = this.options.judge(error, this.attempts.get(job.lane) ?? 0)
       if (verdict.retry) return this.postpone(job.lane, verdict.after)
+      this.attempts.delete(job.lane)
       await this.refuse(job, { code: verdict.code, message: verdict.message })
     }
     if (!this.stopped) this.pump(job.lane)

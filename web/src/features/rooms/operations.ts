@@ -86,10 +86,14 @@ async function send(
 /** A signed-out person signs in again; until then everything waits. */
 const SIGNED_OUT_MS = 30_000
 
-export function judge(error: unknown): Verdict {
+/** A server that stumbles over the same thing again and again won't take it; a person should know. */
+const STUMBLES = 5
+
+export function judge(error: unknown, attempt: number): Verdict {
   if (isAbort(error)) return { retry: false, code: 'client.cancelled', message: '' }
   if (!isApiError(error)) return { retry: false, code: 'client.unexpected', message: String(error) }
   if (error.kind === 'unauthenticated') return { retry: true, after: SIGNED_OUT_MS }
+  if (error.kind === 'server' && attempt >= STUMBLES) return { retry: false, code: error.code, message: '' }
   if (error.retryable) return { retry: true, after: error.retryAfter === null ? undefined : error.retryAfter * 1000 }
   return { retry: false, code: error.code, message: error.message }
 }
