@@ -34,12 +34,25 @@ async def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(bro
     me = browser()
     session = await me.register()
     answer = await me.sign_in(session["user"]["email"])
-    cookie = answer.headers["set-cookie"]
-    assert cookie.startswith("kanal_session=")
+    cookie = next(one for one in answer.headers.get_list("set-cookie") if one.startswith("kanal_session="))
     for word in ("HttpOnly", "SameSite=lax", "Path=/", "Max-Age=2592000"):
         assert word in cookie
     assert "Secure" not in cookie
     assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_page_can_see_that_there_is_a_session_and_nothing_of_it(browser: Open) -> None:
+    """F-AC-01: a mark that scripts read stands and falls with the session's cookie."""
+    me = browser()
+    session = await me.register()
+    answer = await me.sign_in(session["user"]["email"])
+    mark = next(one for one in answer.headers.get_list("set-cookie") if one.startswith("kanal_signed_in="))
+    assert mark.startswith("kanal_signed_in=1;")
+    assert "HttpOnly" not in mark
+    for word in ("SameSite=lax", "Path=/", "Max-Age=2592000"):
+        assert word in mark
+    await me.post("/auth/logout")
+    assert "kanal_signed_in" not in me.http.cookies
 
 
 async def test_signing_out_ends_the_session_for_good(browser: Open) -> None:

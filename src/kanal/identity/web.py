@@ -22,6 +22,8 @@ from kanal.identity.config import Identity
 from kanal.kit.web import current_request
 
 COOKIE = "kanal_session"
+# Says to the page only that there is a session, so that a signed-out page needs no request which fails to find out.
+MARKER_COOKIE = "kanal_signed_in"
 CSRF_HEADER = "x-csrf-token"
 CSRF = "csrf"  # the purpose of its signature
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -147,20 +149,24 @@ def dependencies() -> dict[str, Provide]:
 
 
 def set_cookie(response: Response[Any], identity: Identity, secret: str) -> None:
-    response.set_cookie(_cookie(identity, secret, int(identity.session_lifetime.total_seconds())))
+    """Sign this browser in: the secret, which no script can read, and the mark that it is there."""
+    lifetime = int(identity.session_lifetime.total_seconds())
+    response.set_cookie(_cookie(identity, COOKIE, secret, lifetime, httponly=True))
+    response.set_cookie(_cookie(identity, MARKER_COOKIE, "1", lifetime, httponly=False))
 
 
 def clear_cookie(response: Response[Any], identity: Identity) -> None:
-    response.set_cookie(_cookie(identity, "", 0))
+    response.set_cookie(_cookie(identity, COOKIE, "", 0, httponly=True))
+    response.set_cookie(_cookie(identity, MARKER_COOKIE, "", 0, httponly=False))
 
 
-def _cookie(identity: Identity, value: str, max_age: int) -> Cookie:
+def _cookie(identity: Identity, key: str, value: str, max_age: int, *, httponly: bool) -> Cookie:
     return Cookie(
-        key=COOKIE,
+        key=key,
         value=value,
         max_age=max_age,
         path="/",
-        httponly=True,
+        httponly=httponly,
         samesite="lax",
         secure=identity.secure_cookies,
     )

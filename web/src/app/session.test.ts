@@ -20,6 +20,7 @@ const json = (status: number, body: unknown) => new Response(JSON.stringify(body
 const refuse = (status: number) => () => json(status, { error: { code: 'x.y', message: 'No.', request_id: 'r' } })
 
 beforeEach(() => {
+  document.cookie = 'kanal_signed_in=1; Path=/'
   setActivePinia(createPinia())
   routes = { 'GET /api/v1/auth/user': () => json(200, SESSION) }
   vi.stubGlobal('fetch', async (request: Request) => {
@@ -41,6 +42,21 @@ describe('opening the app', () => {
     routes['GET /api/v1/auth/user'] = refuse(401)
     await useSession().load()
     expect(useSession()).toMatchObject({ known: true, signedIn: false })
+  })
+
+  it('asks nobody where nobody has signed in', async () => {
+    document.cookie = 'kanal_signed_in=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/'
+    const asked = vi.fn(refuse(401))
+    routes['GET /api/v1/auth/user'] = asked
+    await useSession().load()
+    expect(useSession()).toMatchObject({ known: true, signedIn: false })
+    expect(asked).not.toHaveBeenCalled()
+  })
+
+  it('forgets that somebody had signed in once the session has ended', async () => {
+    routes['GET /api/v1/auth/user'] = refuse(401)
+    await useSession().load()
+    expect(document.cookie).not.toContain('kanal_signed_in')
   })
 
   it('opens with the last session when the server is away, without its CSRF token', async () => {

@@ -9,6 +9,8 @@ import { setTheme, theme } from './theme'
 
 const LAST_WORKSPACE = 'kanal.workspace'
 const SNAPSHOT = 'kanal.session'
+/** Set and cleared by the server beside the session's own cookie, which no script can read. */
+const MARKER = 'kanal_signed_in'
 
 const farewells = new Set<() => unknown>()
 
@@ -28,10 +30,11 @@ export const useSession = defineStore('session', () => {
   const signedIn = computed(() => session.value !== null)
 
   /**
-   * Asked once by the router. Without an answer the last known session opens the app for reading; the first
-   * request that gets through says whether it still holds.
+   * Asked once by the router, of the server only where somebody has signed in. Without an answer the last known session
+   * opens the app for reading; the first request that gets through says whether it still holds.
    */
   async function load(): Promise<void> {
+    if (!document.cookie.includes(`${MARKER}=1`)) return end()
     try {
       await accept(await call(api.GET('/api/v1/auth/user')), 'theirs')
     } catch (error) {
@@ -98,6 +101,7 @@ export const useSession = defineStore('session', () => {
     session.value = null
     known.value = true
     configureClient({ csrf: null })
+    document.cookie = `${MARKER}=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/`
     localStorage.removeItem(SNAPSHOT)
     if (was) for (const forget of farewells) forget()
   }
