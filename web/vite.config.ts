@@ -29,7 +29,7 @@ export default defineConfig({
           groups: [
             { name: 'vue', test: /node_modules\/(@vue|vue|vue-router|vue-i18n|@intlify|pinia)\//, priority: 3 },
             // One file per language instead of one per feature and language.
-            { name: (id) => /\/locales\/(en|id|ja)\.json$/.exec(id)?.[1] ?? null, priority: 2 },
+            { debugName: 'locales', name: (id) => /\/locales\/(en|id|ja)\.json$/.exec(id)?.[1] ?? null, priority: 2 },
             // What several pages share, in one file instead of forty.
             { name: 'base', test: /\/src\/(app|api|ui)\/|node_modules\//, minShareCount: 6, priority: 1 },
           ],

@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("target_label", sa.String(length=254), nullable=True),
         sa.Column("ip", sa.String(length=45), nullable=True),
         sa.Column("details", Json(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=n("pk_audit_entries")),
+        sa.PrimaryKeyConstraint("workspace_id", "id"),
         **TABLE_OPTIONS,
     )
     op.create_index(
@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("except_socket", sa.String(length=40), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("published", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.PrimaryKeyConstraint("sequence", name=n("pk_events")),
+        sa.PrimaryKeyConstraint("sequence"),
         **TABLE_OPTIONS,
     )
     op.create_index(n("ix_events_created_at"), t("events"), ["created_at"], unique=False)
@@ -67,7 +67,7 @@ def upgrade() -> None:
         t("job_locks"),
         sa.Column("serial_key", sa.String(length=120), nullable=False),
         sa.Column("job_id", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("serial_key", name=n("pk_job_locks")),
+        sa.PrimaryKeyConstraint("serial_key"),
         **TABLE_OPTIONS,
     )
     op.create_table(
@@ -88,7 +88,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("finished_at", Instant(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=n("pk_jobs")),
+        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("unique_key", name=n("uq_jobs_unique_key")),
         **TABLE_OPTIONS,
     )
@@ -103,7 +103,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String(length=500), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("done_at", Instant(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=n("pk_mails")),
+        sa.PrimaryKeyConstraint("id"),
         **TABLE_OPTIONS,
     )
     op.create_index(n("ix_mails_created_at"), t("mails"), ["created_at"], unique=False)
@@ -111,7 +111,7 @@ def upgrade() -> None:
         t("schedules"),
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("next_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=n("pk_schedules")),
+        sa.PrimaryKeyConstraint("name"),
         **TABLE_OPTIONS,
     )
     op.create_table(
@@ -119,7 +119,7 @@ def upgrade() -> None:
         sa.Column("throttle_key", Digest(), nullable=False),
         sa.Column("hits", sa.Integer(), nullable=False),
         sa.Column("ends_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("throttle_key", name=n("pk_throttles")),
+        sa.PrimaryKeyConstraint("throttle_key"),
         **TABLE_OPTIONS,
     )
     op.create_index(n("ix_throttles_ends_at"), t("throttles"), ["ends_at"], unique=False)
@@ -135,7 +135,7 @@ def upgrade() -> None:
         sa.Column("is_operator", sa.Boolean(), nullable=False),
         sa.Column("founder", sa.SmallInteger(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=n("pk_users")),
+        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("email", name=n("uq_users_email")),
         sa.UniqueConstraint("founder", name=n("uq_users_founder")),
         **TABLE_OPTIONS,
@@ -150,7 +150,7 @@ def upgrade() -> None:
         sa.Column("settings", Json(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=n("pk_workspaces")),
+        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("slug", name=n("uq_workspaces_slug")),
         **TABLE_OPTIONS,
     )
@@ -168,7 +168,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], [column("users", "id")], name=n("fk_api_tokens_user_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=n("pk_api_tokens")),
+        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("token_hash", name=n("uq_api_tokens_token_hash")),
         **TABLE_OPTIONS,
     )
@@ -196,7 +196,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["workspace_id"], [column("workspaces", "id")], name=n("fk_files_workspace_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=n("pk_files")),
+        sa.PrimaryKeyConstraint("workspace_id", "id"),
         **TABLE_OPTIONS,
     )
     op.create_index(n("ix_files_attached_at_created_at"), t("files"), ["attached_at", "created_at"], unique=False)
@@ -212,7 +212,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["workspace_id"], [column("workspaces", "id")], name=n("fk_members_workspace_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("workspace_id", "user_id", name=n("pk_members")),
+        sa.PrimaryKeyConstraint("workspace_id", "user_id"),
         **TABLE_OPTIONS,
     )
     op.create_index(n("ix_members_user_id_workspace_id"), t("members"), ["user_id", "workspace_id"], unique=False)
@@ -226,7 +226,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], [column("users", "id")], name=n("fk_password_resets_user_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=n("pk_password_resets")),
+        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("token_hash", name=n("uq_password_resets_token_hash")),
         **TABLE_OPTIONS,
     )
@@ -252,7 +252,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["workspace_id"], [column("workspaces", "id")], name=n("fk_rooms_workspace_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=n("pk_rooms")),
+        sa.PrimaryKeyConstraint("workspace_id", "id"),
         sa.UniqueConstraint("workspace_id", "direct_key", name=n("uq_rooms_workspace_id_direct_key")),
         **TABLE_OPTIONS,
     )
@@ -274,7 +274,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], [column("users", "id")], name=n("fk_sessions_user_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=n("pk_sessions")),
+        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("token_hash", name=n("uq_sessions_token_hash")),
         **TABLE_OPTIONS,
     )
@@ -298,7 +298,7 @@ def upgrade() -> None:
             name=n("fk_invitations_workspace_id_invited_by"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=n("pk_invitations")),
+        sa.PrimaryKeyConstraint("workspace_id", "id"),
         sa.UniqueConstraint("token_hash", name=n("uq_invitations_token_hash")),
         sa.UniqueConstraint("workspace_id", "email", name=n("uq_invitations_workspace_id_email")),
         **TABLE_OPTIONS,
@@ -319,7 +319,7 @@ def upgrade() -> None:
             name=n("fk_message_mentions_workspace_id_room_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("workspace_id", "room_id", "user_id", "sequence", name=n("pk_message_mentions")),
+        sa.PrimaryKeyConstraint("workspace_id", "room_id", "user_id", "sequence"),
         **TABLE_OPTIONS,
     )
     op.create_table(
@@ -351,7 +351,7 @@ def upgrade() -> None:
             name=n("fk_messages_workspace_id_room_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=n("pk_messages")),
+        sa.PrimaryKeyConstraint("workspace_id", "id"),
         sa.UniqueConstraint("workspace_id", "room_id", "sequence", name=n("uq_messages_workspace_id_room_id_sequence")),
         sa.UniqueConstraint(
             "workspace_id",
@@ -391,7 +391,7 @@ def upgrade() -> None:
             name=n("fk_room_members_workspace_id_user_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("workspace_id", "room_id", "user_id", name=n("pk_room_members")),
+        sa.PrimaryKeyConstraint("workspace_id", "room_id", "user_id"),
         **TABLE_OPTIONS,
     )
     op.create_index(
@@ -419,7 +419,7 @@ def upgrade() -> None:
             name=n("fk_message_terms_workspace_id_message_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("number", name=n("pk_message_terms")),
+        sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("workspace_id", "message_id", name=n("uq_message_terms_workspace_id_message_id")),
         **TABLE_OPTIONS,
     )

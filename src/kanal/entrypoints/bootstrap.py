@@ -210,8 +210,8 @@ def make_broker(settings: Settings) -> Broker:
 
 
 async def _prune_events(database: Database, _context: jobs.JobContext, _payload: Nothing) -> None:
-    removed = await prune(database)
-    log.info("events.pruned", count=removed)
+    if removed := await prune(database):
+        log.info("events.pruned", count=removed)
 
 
 def _report_slow(sql: str, seconds: float) -> None:

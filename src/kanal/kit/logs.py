@@ -12,7 +12,9 @@ from structlog.typing import EventDict, WrappedLogger
 from kanal.kit.web.context import current_request
 
 SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie", "csrf")
+# asyncmy repeats every note of the server; what matters is an error in strict mode.
 LIBRARIES = {
+    "asyncmy": logging.ERROR,
     "uvicorn": logging.WARNING,
     "asyncio": logging.WARNING,
     "aiosqlite": logging.WARNING,
