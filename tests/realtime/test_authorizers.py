@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,24 @@ def test_ids_and_keys_of_apps_are_unique() -> None:  # F-RT-07
     for again in (App(id="1", key="c", secret="s"), App(id="3", key="a", secret="s")):
         with pytest.raises(ValueError, match="twice"):
             StaticApps([first, again])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": ""},
+        {"id": "a:b"},
+        {"id": "#1"},
+        {"key": ""},
+        {"key": "a/b"},
+        {"secret": ""},
+        {"activity_timeout": 0},
+        {"encryption_master_key": b"short"},
+    ],
+)
+def test_an_app_that_cannot_work_is_refused_at_once(wrong: dict[str, Any]) -> None:  # F-RT-07
+    with pytest.raises(ValueError, match="app"):
+        App(**({"id": "1", "key": "k", "secret": "s"} | wrong))
 
 
 def test_secrets_are_not_shown() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 
 import pytest
 
@@ -249,9 +248,6 @@ async def test_figures_count_what_happened(server: Running) -> None:
     assert server.hub.stats().apps[APP.id].connections == 0
 
 
-async def test_publishing_to_nobody_is_cheap(server: Running) -> None:
-    started = time.perf_counter()
-    for _ in range(1_000):
-        await server.hub.publish([event("private-a")])
-    assert time.perf_counter() - started < 1.0
+async def test_publishing_to_nobody_leaves_nothing_behind(server: Running) -> None:
+    assert await server.hub.publish([event(f"private-{number}") for number in range(100)]) is Delivery.CLUSTER
     assert server.hub.channels == {}

@@ -223,18 +223,25 @@ class Balancer:
 
     def __init__(self, target: int) -> None:
         self.target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = listener.getsockname()[1]
+        self._sockets = [listener]
+        self._threads = [threading.Thread(target=self._accept, args=(listener,))]
         self._threads[0].start()
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
-            node = socket.create_connection(("127.0.0.1", self.target))
+            self._sockets.append(client)
+            try:
+                node = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                client.shutdown(socket.SHUT_RDWR)
+                continue
+            self._sockets.append(node)
             for source, sink in ((client, node), (node, client)):
                 self._threads.append(threading.Thread(target=self._copy, args=(source, sink)))
                 self._threads[-1].start()
@@ -246,8 +253,13 @@ class Balancer:
             sink.shutdown(socket.SHUT_WR)
 
     def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for each in self._sockets:
+            each.close()
 
 
 def test_a_client_goes_to_another_node_by_itself_when_its_own_stops(  # F-RT-09

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kanal.realtime.apps import App
+from kanal.realtime.protocol import connection
 from tests.realtime.harness import (
     APP,
     BINARY,
@@ -379,8 +380,9 @@ class TestClientEvents:
             await budi.quiet()
 
 
-async def test_a_silent_client_is_pinged_and_closed_with_4201() -> None:
-    app = App(id="1", key="k", secret="s", activity_timeout=-10, pong_timeout=0)
+async def test_a_silent_client_is_pinged_and_closed_with_4201(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "PING_SLACK", -1.0)
+    app = App(id="1", key="k", secret="s", activity_timeout=1, pong_timeout=0)
     async with running(app, sweep_interval=0.05) as server, await Client.connect(server.port, app) as client:
         await client.event("pusher:connection_established")
         assert (await client.next())["event"] == "pusher:ping"
@@ -404,6 +406,6 @@ async def test_a_drain_sends_everybody_away_with_4200_spread_over_the_window(ser
     assert times[-1] > 0.4
     async with await Client.connect(server.port) as late:
         await late.event("pusher:error")
-        assert await late.closed() == 4200
+        assert await late.closed() == 4100
     for client in clients:
         await client.drop()

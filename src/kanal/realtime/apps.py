@@ -47,6 +47,17 @@ class App:
     encryption_master_key: bytes | None = field(default=None, repr=False)
     """32 bytes from which the shared secret of each private-encrypted channel is derived."""
 
+    def __post_init__(self) -> None:
+        """Raises ``ValueError``. Ids become parts of broker topics, keys parts of a path."""
+        if not self.id or set(self.id) & set(":#{}\n"):
+            raise ValueError(f"app id {self.id!r} is empty or has one of : # {{ }}")
+        if not self.key or "/" in self.key or not self.secret:
+            raise ValueError(f"app {self.id}: key or secret is missing, or the key has a slash")
+        if self.activity_timeout < 1:
+            raise ValueError(f"app {self.id}: activity_timeout must be at least 1 s; pusher-js refuses 0")
+        if self.encryption_master_key is not None and len(self.encryption_master_key) != 32:
+            raise ValueError(f"app {self.id}: the encryption master key must have 32 bytes")
+
     @property
     def max_frame_size(self) -> int:
         """JSON may escape every byte of the data six-fold (``\\u0000``), and ``auth`` and ``channel_data`` need room."""

@@ -114,11 +114,11 @@ class Attendance:
     async def load(self) -> None:
         """The first view, after the topic is subscribed."""
         async with self._lock:
-            roster = await self._read()
+            roster = await self._read() or Roster()
             for user, info in roster.members.items():
                 self._set(user, info)
             self._registered = set(roster.own)
-            self._replay(roster)
+            self._replay(roster.version)
 
     async def resync(self, *, trust: bool) -> bool:
         """After the broker was away: registers anew, then tells clients the difference.
@@ -129,7 +129,11 @@ class Attendance:
         async with self._lock:
             self._registered.clear()
             await self._compare()
+            version = self._version
             roster = await self._read()
+            if roster is None:  # away again; coming back starts this anew
+                self._replay(version or 0)
+                return False
             for user, info in roster.members.items():
                 if user not in self.members:
                     self._set(user, info)
@@ -138,7 +142,7 @@ class Attendance:
             if trust:
                 self._take_off(gone)
             self._registered = set(roster.own)
-            self._replay(roster)
+            self._replay(roster.version)
         self._kick()
         return bool(gone)
 
@@ -153,17 +157,17 @@ class Attendance:
             self._unset(user)
             self._host.announce(user, None)
 
-    async def _read(self) -> Roster:
-        """What is announced from here on is kept until ``_replay``."""
+    async def _read(self) -> Roster | None:
+        """What is announced from here on is kept until ``_replay``. ``None`` when the broker is away."""
         self._version = None
         self._early = []
         try:
             return await self._broker.roster(self._topic)
         except BrokerDown:
-            return Roster()
+            return None
 
-    def _replay(self, roster: Roster) -> None:
-        self._version = roster.version
+    def _replay(self, version: int) -> None:
+        self._version = version
         early, self._early = self._early, []
         for change in early:
             self.changed(change)

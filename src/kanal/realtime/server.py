@@ -35,6 +35,11 @@ class EmbeddedServer(uvicorn.Server):
         await super().startup(sockets)
         self.listening.set()
 
+    def stop_accepting(self) -> None:
+        """Newcomers are refused by the kernel, or sent to another node by the balancer; who is connected stays."""
+        for server in self.servers:
+            server.close()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -53,7 +58,10 @@ def raise_descriptor_limit() -> int:
 
 
 async def drain(endpoint: SocketEndpoint, window: float = DRAIN_WINDOW) -> None:
-    """Newcomers are turned away with 4200 from now on, and those who are here are sent away one after another."""
+    """Sends everybody away with 4200, one after another; who still comes in is turned away with 4100.
+
+    Call ``EmbeddedServer.stop_accepting`` before and ``hub.stop`` after.
+    """
     endpoint.draining = True
     await endpoint.hub.drain(window)
 
@@ -101,6 +109,7 @@ async def serve(
         if started is not None:
             started(server.servers[0].sockets[0].getsockname()[1])
         if await _first(running, stop):
+            server.stop_accepting()
             await drain(endpoint, drain_window)
     server.should_exit = True
     await hub.stop()

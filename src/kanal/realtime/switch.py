@@ -62,7 +62,8 @@ class SocketEndpoint:
         listener: WSListener
         try:
             if self.draining:
-                raise errors.Reconnect("Server is going away, please reconnect")
+                # Not 4200: who comes back at once would meet us again and again.
+                raise errors.OverCapacity("Server is going away, please reconnect")
             app = admit(self.hub, self.path, request)
             listener, max_frame = SocketListener(self.hub, app), app.max_frame_size
         except errors.ConnectionClosed as failure:

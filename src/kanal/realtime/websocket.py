@@ -33,8 +33,13 @@ class Ending:
         if ws.is_disconnected:
             return
         if code != errors.CLOSE_LOST:
-            ws.send_close(code, reason.encode()[:123])  # type: ignore[arg-type]
+            ws.send_close(code, _fitting(reason))  # type: ignore[arg-type]
         asyncio.get_running_loop().call_later(CLOSE_LINGER, ws.disconnect, False)
+
+
+def _fitting(reason: str) -> bytes:
+    """A control frame holds 125 bytes, two of which are the code; a character cut in two would be a protocol error."""
+    return reason.encode()[:123].decode(errors="ignore").encode()
 
 
 class SocketListener(WSListener):
