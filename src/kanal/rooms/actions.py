@@ -12,6 +12,7 @@ from kanal.identity import audit
 from kanal.identity.access import WorkspaceAccess, member_scope
 from kanal.identity.audit import Target
 from kanal.identity.models import Member
+from kanal.identity.queries.workspaces import lock_workspace
 from kanal.identity.rules import Permission
 from kanal.kit import clock, events
 from kanal.kit.db import Session
@@ -52,9 +53,8 @@ async def create_room(
 ) -> RoomView:
     """A new room with its creator as owner. Raises ``room.name_taken``, ``room.unknown_members``, plan limits."""
     access.require(Permission.ROOMS_CREATE)
-    name = rules.clean_line(name)
-    if not name:
-        raise errors.blank_name()
+    name, topic = _clean("name", name, rules.NAME_LIMIT), _clean("topic", topic, rules.TOPIC_LIMIT)
+    await lock_workspace(session)
     await _check_name(session, name, None)
     rooms = await session.scalar(sa.select(sa.func.count(Room.id)).where(Room.kind == "room"))
     if (rooms or 0) >= access.limits.max_rooms:
@@ -77,11 +77,19 @@ async def open_direct(session: Session, access: WorkspaceAccess, user_ids: Seque
     access.require(Permission.CHAT_WRITE)
     people = sorted({access.user_id, *await _members_of_workspace(session, user_ids)}, key=lambda u: u.bytes)
     key = rules.direct_key(people)
-    room = await session.scalar(sa.select(Room).where(Room.direct_key == key))
+    query = sa.select(Room).where(Room.direct_key == key)
+    room = await session.scalar(query)
     if room is None:
-        room = await _add_room(session, access, kind="direct", name=None, topic="", visibility="private", key=key)
-        await _add_people(session, room, people, role="member")
-        await _announce_to(session, room, people)
+        try:
+            async with session.begin_nested():
+                room = await _add_room(
+                    session, access, kind="direct", name=None, topic="", visibility="private", key=key
+                )
+        except sa.exc.IntegrityError:  # the other one opened it at the same moment
+            room = (await session.scalars(query)).one()
+        else:
+            await _add_people(session, room, people, role="member")
+            await _announce_to(session, room, people)
     return await _mine(session, room, access.user_id)
 
 
@@ -96,8 +104,10 @@ async def change_room(
     archived: bool | None = None,
 ) -> RoomView:
     """Members may change name and topic; who may see the room and its archiving are for its owner and for admins."""
-    room, member = await queries.find_room(session, room_id, access.user_id, lock=True)
     access.require(Permission.CHAT_WRITE)
+    if name is not None or archived is False:
+        await lock_workspace(session)  # before the room, as whoever puts somebody out of the workspace does
+    room, member = await queries.find_room(session, room_id, access.user_id, lock=True)
     if room.kind == "direct":
         raise errors.direct_is_fixed()
     steers = access.may(Permission.ROOMS_MODERATE) or (member is not None and member.role == "owner")
@@ -125,13 +135,14 @@ async def _apply_changes(
     session: Session, room: Room, *, name: str | None, topic: str | None, visibility: str | None, archived: bool | None
 ) -> list[SystemNote]:
     notes = []
-    if name is not None and (name := rules.clean_line(name)) != room.name:
-        if not name:
-            raise errors.blank_name()
+    reopened = archived is False and room.archived_at is not None
+    if name is not None and (name := _clean("name", name, rules.NAME_LIMIT)) != room.name:
         await _check_name(session, name, room.id)
         room.name = name
         notes.append(SystemNote("room.renamed", name=name))
-    if topic is not None and (topic := rules.clean_line(topic)) != room.topic:
+    elif reopened and room.name is not None:
+        await _check_name(session, room.name, room.id)
+    if topic is not None and (topic := _clean("topic", topic, rules.TOPIC_LIMIT)) != room.topic:
         room.topic = topic
         notes.append(SystemNote("room.topic", topic=topic))
     if visibility is not None:
@@ -174,6 +185,7 @@ async def add_members(session: Session, access: WorkspaceAccess, room_id: UUID, 
 
 async def leave_room(session: Session, access: WorkspaceAccess, room_id: UUID) -> None:
     """Leave for good; a private room can then only be entered again by being added."""
+    access.require(Permission.CHAT_READ)
     room, member = await queries.find_room(session, room_id, access.user_id, lock=True)
     if room.kind == "direct":
         raise errors.direct_is_fixed()
@@ -207,8 +219,9 @@ async def remove_member(session: Session, access: WorkspaceAccess, room_id: UUID
 
 async def leave_everywhere(session: Session, user_id: UUID) -> None:
     """The reaction to somebody leaving the workspace: they are in none of its rooms any more."""
-    members = (await session.scalars(sa.select(RoomMember).where(RoomMember.user_id == user_id))).all()
-    for member in members:
+    # In the order in which sending locks rooms.
+    query = sa.select(RoomMember).where(RoomMember.user_id == user_id).order_by(RoomMember.room_id)
+    for member in (await session.scalars(query)).all():
         room = await session.scalar(queries.locked(sa.select(Room).where(Room.id == member.room_id)))
         if room is None or room.kind == "direct":
             continue  # a direct conversation stays with the one who is left
@@ -225,7 +238,7 @@ async def change_membership(
         member.starred = starred
     if notify is not None:
         member.notify = notify
-    await _announce_membership(session, access, room, member)
+    await _announce_membership(session, room, member)
     return await _mine(session, room, access.user_id)
 
 
@@ -235,7 +248,7 @@ async def mark_read(session: Session, access: WorkspaceAccess, room_id: UUID, se
     reached = min(sequence, room.last_sequence)
     if reached > member.read_sequence:
         member.read_sequence = reached
-        await _announce_membership(session, access, room, member)
+        await _announce_membership(session, room, member)
         if room.member_count <= rules.READ_RECEIPT_LIMIT:
             events.record(
                 session,
@@ -257,7 +270,7 @@ async def _my_place(session: Session, access: WorkspaceAccess, room_id: UUID) ->
     return room, member
 
 
-async def _announce_membership(session: Session, access: WorkspaceAccess, room: Room, member: RoomMember) -> None:
+async def _announce_membership(session: Session, room: Room, member: RoomMember) -> None:
     member.version += 1
     await session.flush()
     view = await queries.counted_membership(session, member)
@@ -265,7 +278,7 @@ async def _announce_membership(session: Session, access: WorkspaceAccess, room: 
         session,
         MEMBERSHIP_UPDATED,
         MembershipUpdated(str(room.id), view, member.version, room.last_sequence),
-        channels=[user_channel(access.workspace_id, access.user_id)],
+        channels=[user_channel(room.workspace_id, member.user_id)],
     )
 
 
@@ -366,8 +379,7 @@ async def _keep_an_owner(session: Session, room: Room, leaving: RoomMember) -> N
     ).all()
     if others and not any(m.role == "owner" for m in others):
         others[0].role = "owner"
-        others[0].version += 1
-        await session.flush()
+        await _announce_membership(session, room, others[0])
 
 
 async def _announce_to(session: Session, room: Room, user_ids: Sequence[UUID]) -> None:
@@ -386,6 +398,17 @@ async def _mine(session: Session, room: Room, user_id: UUID) -> RoomView:
         sa.select(RoomMember).where(RoomMember.room_id == room.id, RoomMember.user_id == user_id)
     )
     return await queries.room_for(session, room, member)
+
+
+def _clean(field: str, text: str, limit: int) -> str:
+    """One line that fits its column, which the request's own limit does not promise: some characters are normalised to
+    three. A name must show something."""
+    text = rules.clean_line(text)
+    if len(text) > limit:
+        raise errors.too_long(field, limit)
+    if field == "name" and rules.is_blank(text):
+        raise errors.blank_name()
+    return text
 
 
 async def _check_name(session: Session, name: str, own: UUID | None) -> None:

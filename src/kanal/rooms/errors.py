@@ -88,3 +88,7 @@ def too_many_rooms(limit: int) -> KanalError:
 
 def blank_name() -> KanalError:
     return field_error("name", "field.blank")
+
+
+def too_long(field: str, limit: int) -> KanalError:
+    return field_error(field, "field.too_long", limit=limit)

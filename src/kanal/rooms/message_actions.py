@@ -33,6 +33,8 @@ async def edit_message(session: Session, access: WorkspaceAccess, message_id: UU
     body = rules.clean_body(body)
     if rules.is_blank(body) and not message.attachments:
         raise errors.empty_message()
+    if len(body) > rules.BODY_LIMIT:
+        raise errors.message_too_long(rules.BODY_LIMIT)
     if body == message.body:
         return message_view(message)
     message.body = body

@@ -196,6 +196,8 @@ def outgoing(access: WorkspaceAccess, room_id: UUID, data: SendMessage, socket_i
     body = rules.clean_body(data.body)
     if rules.is_blank(body) and not data.attachment_ids:
         raise errors.empty_message()
+    if len(body) > rules.BODY_LIMIT:  # some characters are normalised to three
+        raise errors.message_too_long(rules.BODY_LIMIT)
     files = [parse_id(a) for a in data.attachment_ids]
     if None in files or len(set(files)) != len(files):
         raise field_error("attachment_ids", "field.invalid")

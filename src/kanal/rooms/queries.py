@@ -13,7 +13,7 @@ from kanal.kit.clock import iso
 from kanal.kit.db import Database, Session, Statement, as_id
 from kanal.kit.db.database import Reader
 from kanal.kit.ids import NIL
-from kanal.rooms import errors
+from kanal.rooms import errors, rules
 from kanal.rooms.models import Message, Room, RoomMember
 from kanal.rooms.schemas import MembershipView, RoomMemberView, RoomView
 from kanal.rooms.views import (
@@ -72,7 +72,7 @@ _UNREAD = Statement(
 )
 _UNREAD_ONE = Statement(_UNREAD.sql.replace(" GROUP BY", " AND rm.room_id = :room_id GROUP BY"))
 _MENTIONS = Statement(
-    "SELECT rm.room_id, COUNT(*) FROM {room_members} rm"
+    "SELECT rm.room_id, COUNT(DISTINCT x.sequence) FROM {room_members} rm"
     " JOIN {message_mentions} x ON x.workspace_id = rm.workspace_id AND x.room_id = rm.room_id"
     " AND x.user_id IN (:user_id, :everybody) AND x.sequence > rm.read_sequence AND x.author_id <> rm.user_id"
     " WHERE rm.workspace_id = :workspace_id AND rm.user_id = :user_id GROUP BY rm.room_id"
@@ -222,10 +222,10 @@ async def browse(session: Session, user_id: UUID, *, text: str, after: str | Non
         .order_by(Room.name, Room.id)
         .limit(BROWSE_PAGE + 1)
     )
-    if text:
+    if text := rules.clean_line(text):
         query = query.where(sa.func.lower(Room.name).contains(text.lower(), autoescape=True))
     if after is not None:
-        query = query.where(Room.name > after)
+        query = query.where(Room.name > rules.clean_line(after))
     rooms: Sequence[Any] = (await session.scalars(query)).all()
     page = rooms[:BROWSE_PAGE]
     more = len(rooms) > BROWSE_PAGE

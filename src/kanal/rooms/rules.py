@@ -10,9 +10,11 @@ from hashlib import sha256
 from typing import TypedDict
 from uuid import UUID
 
-from kanal.kit.ids import parse_id
+from kanal.kit.ids import NIL, parse_id
 
 BODY_LIMIT = 8_000  # characters
+NAME_LIMIT = 80  # characters, of a room
+TOPIC_LIMIT = 500  # characters
 PREVIEW_LIMIT = 140  # characters
 EDIT_WINDOW = timedelta(hours=24)
 REACTION_KINDS = 20  # different emoji on one message
@@ -23,11 +25,13 @@ EVERYBODY = "all"
 
 _MENTION = re.compile(r"<@([0-9a-fA-F-]{36}|all)>")
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
-_FORBIDDEN = {c for c in range(0x20) if chr(c) not in "\n\t"} | {0x7F, 0xFFFE, 0xFFFF} | set(range(0xD800, 0xE000))
+_FORBIDDEN = {c for c in range(0x20) if chr(c) not in "\n\t"} | set(range(0x7F, 0xA0)) | set(range(0xD800, 0xE000))
+_FORBIDDEN |= {0xFFFE, 0xFFFF}
 _REMOVE = dict.fromkeys(_FORBIDDEN)
 _COMBINING_RUN = 8  # marks on one letter; no script needs more, "zalgo" text does
 _INVISIBLE_RUN = re.compile("[\u200b\u2060\ufeff]{3,}")
-_PLAIN = re.compile(r"[*_~`>#\[\]]+|\]\([^)]*\)")
+_MARKS = re.compile(r"(<@(?:[0-9a-fA-F-]{36}|all)>)|[*_~`>#\[\]]+")
+_HALF_MENTION = re.compile(r"<@[0-9a-z-]*\Z", re.IGNORECASE)
 
 
 def clean_body(text: str) -> str:
@@ -67,37 +71,45 @@ def mentioned(body: str) -> list[str]:
     if "<@" not in body:
         return []
     found = dict.fromkeys(m.lower() for m in _MENTION.findall(_CODE.sub(" ", body)))
-    return [m for m in found if m == EVERYBODY or parse_id(m) is not None]
+    return [m for m in found if m == EVERYBODY or parse_id(m) not in (None, NIL)]
 
 
-def preview(body: str, attachments: int = 0) -> str:
+def preview(body: str) -> str:
     """One line for lists and quotes: Markdown marks taken away, mentions kept as ``<@id>``."""
-    line = " ".join(_PLAIN.sub("", body.replace("](", "] (")[: PREVIEW_LIMIT * 4]).split())
-    if not line and attachments:
-        return ""
-    return line if len(line) <= PREVIEW_LIMIT else line[: PREVIEW_LIMIT - 1].rstrip() + "…"
+    text = body.replace("](", "] (")[: PREVIEW_LIMIT * 4]
+    line = " ".join(_MARKS.sub(lambda found: found.group(1) or "", text).split())
+    if len(line) <= PREVIEW_LIMIT:
+        return line
+    return _HALF_MENTION.sub("", line[: PREVIEW_LIMIT - 1]).rstrip() + "…"
 
 
 def is_emoji(text: str) -> bool:
     """One emoji, as far as it matters: short, no letters, at least one symbol or a flag or keycap."""
-    if not 1 <= len(text) <= 16 or text.isspace():
+    if not 1 <= len(text) <= 16:
         return False
-    symbols = 0
-    for character in text:
-        category = unicodedata.category(character)
-        if category in ("So", "Sk") or "\U0001f1e6" <= character <= "\U0001f1ff" or character in "\u203c\u2049\u20e3":
-            symbols += 1
-        elif (
-            character in "\u200d\ufe0f\ufe0e"
-            or "\U000e0020" <= character <= "\U000e007f"
-            or (character in "0123456789#*" and "\u20e3" in text)
-        ):
-            continue
-        elif category == "Sm" and len(text) <= 2:
-            symbols += 1
-        else:
-            return False
-    return symbols > 0
+    symbols = [c for c in text if _is_symbol(c, alone=len(text) <= 2)]
+    others = [c for c in text if c not in symbols]
+    return bool(symbols) and all(_is_part(c, keycap="\u20e3" in text) for c in others)
+
+
+def _is_symbol(character: str, *, alone: bool) -> bool:
+    category = unicodedata.category(character)
+    return (
+        category == "So"
+        or "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
+        or "\U0001f1e6" <= character <= "\U0001f1ff"  # letters of flags
+        or character in "\u203c\u2049\u20e3"
+        or (category == "Sm" and alone and character > "\u2000")  # arrows and squares, but not "+"
+    )
+
+
+def _is_part(character: str, *, keycap: bool) -> bool:
+    """What joins or varies symbols, and the characters of keycaps and of regional flags."""
+    return (
+        character in "\u200d\ufe0f\ufe0e"
+        or "\U000e0020" <= character <= "\U000e007f"
+        or (character in "0123456789#*" and keycap)
+    )
 
 
 def may_edit(created_at: datetime, now: datetime) -> bool:

@@ -9,14 +9,14 @@ from msgspec import Meta
 
 from kanal.files.schemas import AttachmentView
 from kanal.kit.web.schema import Body
-from kanal.rooms.rules import BODY_LIMIT, DIRECT_LIMIT
+from kanal.rooms.rules import BODY_LIMIT, DIRECT_LIMIT, NAME_LIMIT, TOPIC_LIMIT
 
 RoomKind = Literal["room", "direct"]
 Visibility = Literal["public", "private"]
 Notify = Literal["all", "mentions", "none"]
 
-RoomName = Annotated[str, Meta(min_length=1, max_length=80)]
-Topic = Annotated[str, Meta(max_length=500)]
+RoomName = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT)]
+Topic = Annotated[str, Meta(max_length=TOPIC_LIMIT)]
 UserIds = Annotated[list[str], Meta(max_length=200)]
 
 

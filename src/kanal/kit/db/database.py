@@ -120,7 +120,7 @@ class Database:
                 raise ValueError("SQLite needs a file: sqlite:////absolute/path")
             self.engine = sqlite.make_engine(path, readonly=False, size=1)
             self._reading = sqlite.make_engine(path, readonly=True, size=READERS)
-            self._scanning = create_async_engine(sa.URL.create("sqlite+aiosqlite", database=path), pool_size=2)
+            self._scanning = sqlite.make_scanning_engine(path)
             self._driver = SqliteDriver(path)
         elif family in ("mysql", "mariadb"):
             self.engine = self._reading = self._scanning = create_async_engine(

@@ -69,6 +69,16 @@ def prepare(connection: sqlite3.Connection, *, readonly: bool) -> None:
         f"query_only={'on' if readonly else 'off'}",
     ):
         connection.execute(f"pragma {pragma}").close()
+    teach(connection)
+
+
+def teach(connection: Any) -> None:
+    """What SQLite lacks: its own ``lower`` knows the 26 letters of ASCII only, so "École" would not be "école"."""
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def make_engine(path: str, *, readonly: bool, size: int) -> AsyncEngine:
@@ -91,6 +101,17 @@ def make_engine(path: str, *, readonly: bool, size: int) -> AsyncEngine:
             connection.exec_driver_sql("BEGIN")
         else:
             begin_immediate(connection)
+
+    return engine
+
+
+def make_scanning_engine(path: str) -> AsyncEngine:
+    """For reads that may take long: each connection has a thread of its own."""
+    engine = create_async_engine(sa.URL.create("sqlite+aiosqlite", database=path), pool_size=2)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        teach(connection)
 
     return engine
 
