@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
@@ -57,14 +58,14 @@ class Outbox:
             self._bytes -= self._queue.popleft()[2]
         sent = False
         try:
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for commands, _, _ in batch:
-                    for command in commands:
-                        pipeline.execute_command(*command)
-                await pipeline.execute()
-            sent = True
-        except (TimeoutError, redis.exceptions.RedisError, OSError):
-            pass  # the link notices for itself; whoever waits is told below
+            # A failure is noticed by the link for itself; whoever waits is told below.
+            with contextlib.suppress(redis.exceptions.RedisError, OSError, TimeoutError):
+                async with self._client.pipeline(transaction=False) as pipeline:
+                    for commands, _, _ in batch:
+                        for command in commands:
+                            pipeline.execute_command(*command)
+                    await pipeline.execute()
+                sent = True
         finally:
             for _, done, _ in batch:
                 _settle(done, sent=sent)
