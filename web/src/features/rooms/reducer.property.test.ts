@@ -69,7 +69,7 @@ function snapshot(server: SimulatedServer, pageSize: number): Input[] {
     { type: 'rooms', rooms: items, cursor },
     { type: 'directory', members: [...server.directory.values()] },
     ...items.flatMap((item): Input[] => [
-      { type: 'messages', room_id: item.id, anchor: {}, page: server.messages(item.id, {}, pageSize) },
+      { type: 'messages', room_id: item.id, anchor: {}, page: server.messages(item.id, {}, pageSize), stay: 0 },
       { type: 'room-members', room_id: item.id, items: server.roomMembers(item.id), room_version: item.version },
     ]),
   ]
@@ -90,11 +90,13 @@ function view(state: RoomsState, from: Record<Id, number>, exact: boolean) {
       summaries.map(({ room, last, ...rest }) => {
         const timeline = state.timelines[room.id] ?? EMPTY_TIMELINE
         const seen = timeline.messages.filter((message) => message.sequence >= (from[room.id] ?? Infinity))
+        // What the last line reads is certain where the row is; an edit made while I was out of the room may be missing.
+        const preview = Number.isFinite(from[room.id] ?? Infinity) ? (last?.preview ?? '') : ''
         if (!exact) rest.unread = rest.mentions = 0
         const markers = state.markers[room.id] ?? {}
         return [
           room.id,
-          { ...rest, name: room.name, last: last && { ...last, message: null }, seen, mine: markers[ME] ?? 0 },
+          { ...rest, name: room.name, last: last && { ...last, preview, message: null }, seen, mine: markers[ME] ?? 0 },
         ]
       }),
     ),

@@ -24,7 +24,8 @@ export type Input =
   | { type: 'rooms'; rooms: Room[]; cursor: number }
   | { type: 'room'; room: Room }
   | { type: 'left'; room_id: Id }
-  | { type: 'messages'; room_id: Id; page: MessagePage; anchor: PageAnchor }
+  /** `stay` is the one it was asked for in */
+  | { type: 'messages'; room_id: Id; page: MessagePage; anchor: PageAnchor; stay?: number }
   | { type: 'thread'; parent_id: Id; page: ThreadPage; after: number }
   | { type: 'message'; message: Message }
   | { type: 'directory'; members: Member[] }
@@ -54,7 +55,7 @@ export function apply(state: RoomsState, input: Input): RoomsState {
     case 'left':
       return leave(state, input.room_id, state.presence[input.room_id]?.at ?? 0)
     case 'messages':
-      return applyPage(state, input.room_id, input.page, input.anchor)
+      return applyPage(state, input.room_id, input.page, input.anchor, input.stay)
     case 'thread':
       return applyThread(state, input.parent_id, input.page, input.after)
     case 'message':

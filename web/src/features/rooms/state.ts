@@ -21,6 +21,8 @@ export interface MembershipEntry {
 export interface Presence {
   joined: boolean
   at: number
+  /** Counts my stays in the room: what was asked for in one says nothing about the next. */
+  stay: number
   /** Known from the answer to my own joining; its event is still to come. */
   answered?: boolean
 }

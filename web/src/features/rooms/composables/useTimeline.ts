@@ -31,10 +31,15 @@ export function useTimeline(roomId: Ref<Id>) {
     const api = rooms.connected?.api
     if (!api || busy.value) return false
     const room = roomId.value
+    const stay = () => rooms.state.presence[room]?.stay
     busy.value = true
     try {
-      const page = await api.messages(room, anchor)
-      rooms.dispatch({ type: 'messages', room_id: room, page, anchor })
+      for (let asked = -1; asked !== stay(); ) {
+        asked = stay() ?? 0
+        const page = await api.messages(room, anchor)
+        rooms.dispatch({ type: 'messages', room_id: room, page, anchor, stay: asked })
+        if (stay() === undefined) break
+      }
       if (room === roomId.value) error.value = null
       return true
     } catch (reason) {

@@ -5,7 +5,15 @@ import type { Id, Message, MessagePage, PageAnchor, ThreadPage } from '../types'
 import { counts, mentions } from '../unread'
 import { applyTyping } from './people'
 
-export function applyPage(state: RoomsState, roomId: Id, page: MessagePage, anchor: PageAnchor): RoomsState {
+export function applyPage(
+  state: RoomsState,
+  roomId: Id,
+  page: MessagePage,
+  anchor: PageAnchor,
+  stay?: number,
+): RoomsState {
+  // I left and came back while it was on its way: it doesn't have what was said in between.
+  if (stay !== undefined && stay !== (state.presence[roomId]?.stay ?? 0)) return state
   const timeline = coverPage(state.timelines[roomId] ?? EMPTY_TIMELINE, page, anchor)
   return confirm({ ...state, timelines: { ...state.timelines, [roomId]: timeline } }, page.items)
 }

@@ -9,9 +9,9 @@ export function applyRooms(state: RoomsState, rooms: readonly Room[], cursor: nu
   let next: RoomsState = { ...state, ready: true }
   for (const room of rooms) {
     const known = next.presence[room.id]
-    // A leave that is younger than this list stands.
-    if (known && !known.joined && known.at > cursor) continue
-    next = enter(next, room, Math.max(known?.at ?? 0, cursor))
+    // A join or leave that is younger than this list stands.
+    if (known && known.at > cursor) next = applyRoomFields(next, room)
+    else next = enter(next, room, cursor)
   }
   for (const [id, presence] of Object.entries(next.presence)) {
     if (presence.joined && presence.at <= cursor && !listed.has(id)) next = leave(next, id, cursor)
@@ -31,12 +31,13 @@ export function applyRoomEvent(state: RoomsState, room: Room, sequence: number):
   if (known && known.at >= sequence) return applyRoomFields(state, room)
   // Joined while I was in already: I was out in between, and what was said then is not known.
   const missed = known?.joined && !known.answered
-  return enter(missed ? { ...state, timelines: uncovered(state.timelines, room.id) } : state, room, sequence)
+  if (!missed) return enter(state, room, sequence)
+  return enter({ ...leave(state, room.id, known.at), timelines: uncovered(state.timelines, room.id) }, room, sequence)
 }
 
 function enter(state: RoomsState, room: Room, at: number, answered = false): RoomsState {
   const known = state.presence[room.id]
-  const presence = { joined: true, at, answered: answered && !known?.joined }
+  const presence = { joined: true, at, stay: known?.stay ?? 0, answered: answered && !known?.joined }
   const next = applyRoomFields({ ...state, presence: { ...state.presence, [room.id]: presence } }, room)
   if (!room.membership) return next
   return applyMembership(next, room.id, room.membership, {
@@ -44,7 +45,7 @@ function enter(state: RoomsState, room: Room, at: number, answered = false): Roo
     countedTo: room.last_sequence,
     at,
     // What is left of an earlier stay says nothing about this one.
-    replace: known?.joined === false,
+    replace: !known?.joined,
   })
 }
 
@@ -98,7 +99,7 @@ export function leave(state: RoomsState, roomId: Id, at: number): RoomsState {
   const members = state.roomMembers[roomId]
   return {
     ...state,
-    presence: { ...state.presence, [roomId]: { joined: false, at } },
+    presence: { ...state.presence, [roomId]: { joined: false, at, stay: (known?.stay ?? 0) + (known?.joined === false ? 0 : 1) } },
     memberships: entry && entry.at <= at ? without(state.memberships, roomId) : state.memberships,
     timelines: uncovered(state.timelines, roomId),
     roomMembers: members ? { ...state.roomMembers, [roomId]: { ...members, loaded: false } } : state.roomMembers,
