@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -53,7 +53,7 @@ def litestar_app(node: Node) -> Litestar:
             routes.RoomController,
             message_routes.message_router,
             message_routes.EventController,
-            file_routes.FileController,
+            Router("/", route_handlers=[file_routes.FileController], guards=[identity_web.signed_in]),
             broadcasting_auth(node.app, channel_authorizers(node.database), identify),
             health.live,
             health.ready,

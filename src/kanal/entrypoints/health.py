@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 import structlog
-from litestar import Response, get
+from litestar import Response, get, route
 from litestar.datastructures import State
 
 from kanal import __version__
@@ -43,13 +43,19 @@ class Meta(msgspec.Struct):
     demo: DemoInfo | None
 
 
-@get("/health/live", tags=["health"], summary="The process runs; needs no database", sync_to_thread=False)
+@route(
+    "/health/live",
+    http_method=["GET", "HEAD"],
+    tags=["health"],
+    summary="The process runs; needs no database",
+    sync_to_thread=False,
+)
 def live(state: State) -> Health:
     node: Node = state.node
     return Health("ok", node.settings.node_id, __version__)
 
 
-@get("/health/ready", tags=["health"], summary="The node can serve requests")
+@route("/health/ready", http_method=["GET", "HEAD"], tags=["health"], summary="The node can serve requests")
 async def ready(state: State) -> Response[Health]:
     """503 while draining or without a database."""
     node: Node = state.node

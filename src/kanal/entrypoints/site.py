@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Request, Response, route
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
@@ -54,7 +54,7 @@ def _respond(request: Request[Any, Any, Any], path: Path, headers: dict[str, str
     return Response(asset.content, media_type=asset.type, headers=headers)
 
 
-@get(["/", "/{path:path}"], include_in_schema=False, sync_to_thread=False)
+@route(["/", "/{path:path}"], http_method=["GET", "HEAD"], include_in_schema=False, sync_to_thread=False)
 def web_app(request: Request[Any, Any, Any], path: FromPath[str] = "") -> Response[bytes]:
     """A file of the build, or the page: its router knows the rest of the addresses."""
     name = path.lstrip("/")

@@ -38,10 +38,12 @@ def configure(*, level: str, format_: str, node: str) -> None:
         hide_secrets,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # Without the frames' variables: among them are cookies, tokens and what people wrote.
+    frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if pretty
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[*shared, *renderer],

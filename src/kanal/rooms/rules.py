@@ -95,7 +95,7 @@ def is_emoji(text: str) -> bool:
 def _is_symbol(character: str, *, alone: bool) -> bool:
     category = unicodedata.category(character)
     return (
-        category == "So"
+        (category == "So" and character not in "\ufffc\ufffd")  # not the stand-ins for what could not be read
         or "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
         or "\U0001f1e6" <= character <= "\U0001f1ff"  # letters of flags
         or character in "\u203c\u2049\u20e3"

@@ -7,6 +7,7 @@ its request id; its trace is in the log and never in the answer.
 from __future__ import annotations
 
 import re
+import traceback
 from typing import Any
 
 import msgspec
@@ -91,6 +92,8 @@ def exception_handlers(catalog: i18n.Catalog) -> ExceptionHandlersMap:
         return answer(translate(error), catalog)
 
     def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
+        if _in_decoding(error):
+            return answer(KanalError("request.invalid", Kind.INVALID), catalog)
         if is_conflict(error):
             log.warning("http.conflict", path=request.url.path, method=request.method, exc_info=error)
             return answer(KanalError("service.unavailable", Kind.UNAVAILABLE, retry_after=1), catalog)
@@ -98,6 +101,13 @@ def exception_handlers(catalog: i18n.Catalog) -> ExceptionHandlersMap:
         return answer(KanalError("internal", Kind.INTERNAL), catalog)
 
     return {KanalError: known, HTTPException: framework, Exception: unforeseen}
+
+
+def _in_decoding(error: Exception) -> bool:
+    """A body that is not UTF-8, or nested beyond reason: the framework's decoder lets these two through as they are."""
+    if not isinstance(error, UnicodeDecodeError | RecursionError):
+        return False
+    return any(frame.f_code.co_name == "decode_json" for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def translate(error: HTTPException) -> KanalError:
