@@ -1,0 +1,119 @@
+"""A server with the demo workspace per module, a browser, and people who use it.
+
+A page that logs an error fails its test. What a failed test saw last is in `.cache/e2e/`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.api import Api, address
+from tests.e2e.person import Person
+from tests.support.kanal_process import KanalProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+FAILURES = ROOT / ".cache/e2e"
+DEMO = ("sari", "budi", "misaki", "james", "dewi", "andi", "kenji")
+PATIENCE = 10_000  # ms; two cores are shared with other tests
+
+Open = Callable[..., Person]
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder drives a browser."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Tell the fixtures whether the test itself failed."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_options: dict[str, Any]) -> Iterator[Browser]:
+    """Started per module: its event loop would be in the way of other modules' asynchronous tests."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(**chromium_options)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KanalProcess]:
+    """`kanal serve --demo`, where everybody reads English."""
+    with KanalProcess(tmp_path_factory.mktemp("kanal"), "serve", "--demo") as process:
+        for name in DEMO:
+            english = Api(process.url, address(name))
+            english.call("PATCH", "/auth/user", {"locale": "en"})
+            english.close()
+        yield process
+
+
+@pytest.fixture(scope="module")
+def accounts(server: KanalProcess) -> Iterator[Callable[[str], Api]]:
+    """API clients of demo people, by first name or by address."""
+    known: dict[str, Api] = {}
+
+    def account(name: str) -> Api:
+        if name not in known:
+            known[name] = Api(server.url, name if "@" in name else address(name))
+        return known[name]
+
+    yield account
+    for api in known.values():
+        api.close()
+
+
+@pytest.fixture
+def open_browser(
+    request: pytest.FixtureRequest, browser: Browser, server: KanalProcess, accounts: Callable[[str], Api]
+) -> Iterator[Open]:
+    """Makes people with a browser each: `open_browser("sari")` is signed in, `open_browser(None)` a stranger.
+
+    Further arguments are those of Playwright's `new_context`.
+    """
+    opened: list[Person] = []
+
+    def make(name: str | None, *, url: str = server.url, **options: Any) -> Person:
+        settings = {"locale": "en-US", "timezone_id": "Asia/Jakarta", "viewport": {"width": 1280, "height": 800}}
+        context = browser.new_context(**{**settings, **options})
+        context.set_default_timeout(PATIENCE)
+        person = Person(context, url, accounts(name) if name else None)
+        opened.append(person)
+        return person.sign_in() if name else person
+
+    yield make
+    failed = request.node.stash.get(FAILED, True)
+    if failed:
+        FAILURES.mkdir(parents=True, exist_ok=True)
+    for number, person in enumerate(opened):
+        if failed and not person.page.is_closed():
+            name = re.sub(r"\W+", "-", request.node.name)
+            person.page.screenshot(path=FAILURES / f"{name}-{number}.png")
+        person.context.close()
+    problems = [problem for person in opened for problem in person.problems]
+    assert problems == [], "the browser reported:\n" + "\n".join(problems)
+
+
+@pytest.fixture
+def room_of(accounts: Callable[[str], Api], request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Makes a room of the test's own with these people in it; the first one is its owner."""
+
+    def make(*names: str, called: str | None = None) -> str:
+        owner, *others = (accounts(name) for name in names)
+        return owner.create_room(called or request.node.name.removeprefix("test_")[:60], *others)
+
+    return make
