@@ -892,12 +892,13 @@ export interface paths {
             cookie?: never;
         };
         /** The process runs; needs no database */
-        get: operations["HealthLiveLive"];
+        get: operations["HealthLiveGetLive"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The process runs; needs no database */
+        head: operations["HealthLiveHeadLive"];
         patch?: never;
         trace?: never;
     };
@@ -912,12 +913,16 @@ export interface paths {
          * The node can serve requests
          * @description 503 while draining or without a database.
          */
-        get: operations["HealthReadyReady"];
+        get: operations["HealthReadyGetReady"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * The node can serve requests
+         * @description 503 while draining or without a database.
+         */
+        head: operations["HealthReadyHeadReady"];
         patch?: never;
         trace?: never;
     };
@@ -3639,7 +3644,7 @@ export interface operations {
             };
         };
     };
-    HealthLiveLive: {
+    HealthLiveGetLive: {
         parameters: {
             query?: never;
             header?: never;
@@ -3659,7 +3664,47 @@ export interface operations {
             };
         };
     };
-    HealthReadyReady: {
+    HealthLiveHeadLive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    HealthReadyGetReady: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    HealthReadyHeadReady: {
         parameters: {
             query?: never;
             header?: never;
