@@ -46,6 +46,15 @@ export async function wipeDatabases(keepUser?: string): Promise<void> {
   write(names.filter((name) => !doomed.includes(name)))
 }
 
+/** What was read, not what was written: a session that ran out must not cost anybody their unsent messages. */
+export async function wipeCaches(): Promise<void> {
+  for (const name of await known()) {
+    const database = await openDB<Schema>(name).catch(() => null)
+    if (database?.objectStoreNames.contains('cache')) await database.clear('cache').catch(() => undefined)
+    database?.close()
+  }
+}
+
 async function known(): Promise<string[]> {
   const listed = (await indexedDB.databases?.().catch(() => [])) ?? []
   const named = listed.map((one) => one.name ?? '').filter((name) => name.startsWith(PREFIX))

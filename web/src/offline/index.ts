@@ -1,4 +1,4 @@
-export { openDatabase, type Database } from './database'
+export { openDatabase, wipeCaches, type Database } from './database'
 export { openDrafts, type Drafts } from './drafts'
 export { Outbox, type Job, type JobStore, type Verdict } from './outbox'
 export { uuid } from './uuid'

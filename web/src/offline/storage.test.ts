@@ -1,6 +1,6 @@
 import 'fake-indexeddb/auto'
 import { expect, it } from 'vitest'
-import { openDatabase, openDrafts, uuid, wipe } from '.'
+import { openDatabase, openDrafts, uuid, wipe, wipeCaches } from '.'
 
 it('a draft is there at once and after the page was closed', () => {
   openDrafts('ann', 'w').set('room/1', 'half a sen')
@@ -37,6 +37,18 @@ it('signing in clears what others left, not what is mine', async () => {
   expect(await bo.get('cache', 'rooms/head')).toBeUndefined()
   ann.close()
   bo.close()
+})
+
+it('a session that ran out hides what was read and keeps what was written', async () => {
+  const database = (await openDatabase('ann', 'w'))!
+  await database.put('cache', {}, 'rooms/head')
+  await database.put('outbox', { id: 'a', lane: 'r', order: 1, notBefore: 0, payload: {}, failure: null })
+  database.close()
+  await wipeCaches()
+  const again = (await openDatabase('ann', 'w'))!
+  expect(await again.getAllKeys('cache')).toEqual([])
+  expect(await again.getAllKeys('outbox')).toEqual(['a'])
+  again.close()
 })
 
 it('makes ids without a secure origin', () => {

@@ -2,10 +2,14 @@ import { Compass, MessageCirclePlus, MessagesSquare, Plus } from '@lucide/vue'
 import type { Command, Feature } from '@/app/feature'
 import { i18n } from '@/app/i18n'
 import { router } from '@/app/router'
+import { onSignedOut } from '@/app/session'
 import { useWorkspace } from '@/app/workspace'
 import { dialog } from './dialogs'
 import { roomTitle } from './names'
 import { useRooms } from './store'
+
+// A session that ended elsewhere: nothing stays to be read here. Signing out by hand removes everything, see connect.ts.
+onSignedOut(async () => (await import('@/offline')).wipeCaches())
 
 const page = () => import('./components/RoomsPage.vue')
 
