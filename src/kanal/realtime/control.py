@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from kanal.realtime.connections import Connection
-from kanal.realtime.envelope import Revoke, Terminate
+from kanal.realtime.envelope import Control, Terminate
+from kanal.realtime.protocol import errors
+from kanal.realtime.protocol.effects import Effect, Leave
 from kanal.realtime.revocations import EVERY_CHANNEL, Revocations
 
 MAX_SCOPES = 256  # per connection, over all its grants; a connection that collects more is not one person's
@@ -35,12 +37,21 @@ class Scopes:
     def blocks(self, app_id: str, channel: str, scopes: Iterable[str], issued_at: int | None) -> bool:
         return self._revocations.blocks(app_id, channel, scopes, issued_at)
 
-    def terminate(self, order: Terminate) -> list[Connection]:
-        """The connections to close."""
-        self._revocations.add(order.app_id, EVERY_CHANNEL, order.scope, order.at)
-        return list(self._connections.get((order.app_id, order.scope), ()))
-
-    def revoke(self, order: Revoke) -> list[Connection]:
-        """The connections to unsubscribe, where they are subscribed."""
+    def obey(self, order: Control, apply: Callable[[Connection, Sequence[Effect]], None]) -> None:
+        """Carries out an order from this node or another on the connections here."""
+        if isinstance(order, Terminate):
+            self._revocations.add(order.app_id, EVERY_CHANNEL, order.scope, order.at)
+            failure = errors.Terminated(order.code, order.message)
+            for connection in self._having(order):
+                apply(connection, connection.machine.fail(failure))
+            return
         self._revocations.add(order.app_id, order.channel, order.scope, order.at)
+        refusal = errors.Revoked("Connection is unauthorized: access was taken back")
+        for connection in self._having(order):
+            subscription = connection.machine.subscriptions.get(order.channel)
+            if subscription is not None:
+                effects = connection.machine.refuse(order.channel, refusal)
+                apply(connection, (*effects, Leave(subscription.channel, subscription.member)))
+
+    def _having(self, order: Control) -> list[Connection]:
         return list(self._connections.get((order.app_id, order.scope), ()))

@@ -15,6 +15,7 @@ from kanal.realtime.brokers.base import Broker, Message, RosterChange
 from kanal.realtime.channels import Channel
 from kanal.realtime.connections import Carrier, Connection
 from kanal.realtime.control import Scopes
+from kanal.realtime.endings import end
 from kanal.realtime.envelope import (
     CONTROL_TOPIC,
     Control,
@@ -32,11 +33,10 @@ from kanal.realtime.protocol.effects import Broadcast, Close, Effect, Join, Leav
 from kanal.realtime.protocol.names import parse_channel_name
 from kanal.realtime.publisher import Delivery, Publication
 from kanal.realtime.reconcile import Reconciler
+from kanal.realtime.rounds import SWEEP_INTERVAL, spread, sweep
 from kanal.realtime.stats import AppStats, HubStats
 from kanal.realtime.wire import text_frame
 
-SWEEP_INTERVAL = 5.0  # seconds between looks at each connection's silence
-_SWEEP_SLICE = 1_000  # connections looked at before others get a turn
 MAX_BUFFERED = 1024 * 1024  # bytes that may wait for a slow reader
 
 log = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ class Hub:
     async def start(self) -> None:
         self.broker.subscribe(CONTROL_TOPIC)
         await self.broker.start(self)
-        self.spawn(asyncio.create_task(self._sweep()))
+        self.spawn(asyncio.create_task(sweep(self.connections, self._sweep_interval, self.apply)))
 
     async def stop(self) -> None:
         """Drops what is still connected; ``drain`` is the kind way to do that before."""
@@ -86,23 +86,17 @@ class Hub:
             self.fail(connection, errors.Reconnect("Server is going away"))
         self._reconciler.stop()
         await self.broker.stop()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def drain(self, window: float) -> None:
         """Tells every client to come back elsewhere (4200), evenly over ``window`` seconds, and waits for that.
 
         pusher-js returns at once and without jitter, so the spread is what keeps the other nodes from a storm.
         """
-        connections = list(self.connections.values())
-        started = time.monotonic()
-        for index, connection in enumerate(connections):
-            due = started + window * index / len(connections)
-            delay = due - time.monotonic()
-            if delay > 0:
-                await asyncio.sleep(delay)
-            self.fail(connection, errors.Reconnect("Server is going away, please reconnect"))
+        await spread(list(self.connections.values()), window, self._send_away)
+
+    def _send_away(self, connection: Connection) -> None:
+        self.fail(connection, errors.Reconnect("Server is going away, please reconnect"))
 
     # For the rest of Kanal
 
@@ -241,7 +235,7 @@ class Hub:
 
     def deliver(self, topic: str, payload: bytes) -> None:
         if topic == CONTROL_TOPIC:
-            self._obey(decode_control(payload))
+            self._scopes.obey(decode_control(payload), self.apply)
             return
         event = open_event(payload)
         self._fan_out(topic, event.text, event.except_socket)
@@ -300,33 +294,8 @@ class Hub:
         return Delivery.CLUSTER if await self.broker.publish(messages) else Delivery.LOCAL_ONLY
 
     async def _control(self, control: Control) -> Delivery:
-        self._obey(control)
+        self._scopes.obey(control, self.apply)
         return await self._to_cluster([Message(CONTROL_TOPIC, encode_control(control))])
-
-    def _obey(self, control: Control) -> None:
-        if isinstance(control, Terminate):
-            failure = errors.Terminated(control.code, control.message)
-            for connection in self._scopes.terminate(control):
-                self.fail(connection, failure)
-            return
-        refusal = errors.Revoked("Connection is unauthorized: access was taken back")
-        for connection in self._scopes.revoke(control):
-            subscription = connection.machine.subscriptions.get(control.channel)
-            if subscription is not None:
-                self.apply(connection, connection.machine.refuse(control.channel, refusal))
-                self.apply(connection, (Leave(subscription.channel, subscription.member),))
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(self._sweep_interval)
-            connections = list(self.connections.values())
-            for start in range(0, len(connections), _SWEEP_SLICE):
-                now = asyncio.get_running_loop().time()
-                for connection in connections[start : start + _SWEEP_SLICE]:
-                    effects = connection.machine.tick(now)
-                    if effects:
-                        self.apply(connection, effects)
-                await asyncio.sleep(0)
 
 
 def _milliseconds() -> int:

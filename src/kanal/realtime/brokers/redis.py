@@ -24,6 +24,7 @@ from kanal.realtime.brokers import scripts
 from kanal.realtime.brokers.base import BrokerDown, Message, Retained, Roster, RosterChange, RosterUpdate, Sink
 from kanal.realtime.brokers.redis_link import Link
 from kanal.realtime.brokers.redis_outbox import Outbox
+from kanal.realtime.endings import end
 
 HEARTBEAT = 5.0  # seconds
 NODE_TTL = 15.0  # seconds; with the heartbeat: a killed node is off the rosters after at most 20 s and a round trip
@@ -94,9 +95,7 @@ class RedisBroker:
             with contextlib.suppress(BrokerDown):
                 await self._bury(self._node)
         self._sink = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._tasks.clear()
         with contextlib.suppress(*_FAILURES):
             await self._client.aclose()

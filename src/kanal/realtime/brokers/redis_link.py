@@ -13,6 +13,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from kanal.realtime.brokers import backoff
 from kanal.realtime.brokers.base import BrokerDown
+from kanal.realtime.endings import end
 
 PING_INTERVAL = 5.0  # seconds of silence before the link is probed, and again until it is given up
 _BATCH = 500  # names in one SUBSCRIBE
@@ -103,9 +104,7 @@ class Link:
             await self._read(connection, writer)
         finally:
             if writer is not None:
-                writer.cancel()
-                with contextlib.suppress(asyncio.CancelledError, *_LOST):
-                    await writer
+                await end([writer])
             with contextlib.suppress(*_LOST):
                 await connection.disconnect(nowait=True)
 
