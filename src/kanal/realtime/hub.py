@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -71,7 +72,7 @@ class Hub:
         self._max_buffered = max_buffered
         self._sweep_interval = sweep_interval
         self._scopes = Scopes()
-        self._stats: dict[str, AppStats] = {}
+        self._stats: defaultdict[str, AppStats] = defaultdict(AppStats)
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciler = Reconciler(self)
 
@@ -136,12 +137,12 @@ class Hub:
             return errors.AppDisabled("The app is disabled")
         if self._max_connections is not None and len(self.connections) >= self._max_connections:
             return errors.OverCapacity("Over capacity")
-        if app.max_connections is not None and self._app_stats(app.id).connections >= app.max_connections:
+        if app.max_connections is not None and self._stats[app.id].connections >= app.max_connections:
             return errors.OverQuota("The app is over its connection quota")
         return None
 
     def opened(self, app: App, transport: asyncio.WriteTransport, carrier: Carrier) -> Connection:
-        stats = self._app_stats(app.id)
+        stats = self._stats[app.id]
         stats.connections += 1
         stats.opened += 1
         socket_id = f"{secrets.randbits(31)}.{secrets.randbits(31)}"
@@ -206,7 +207,7 @@ class Hub:
         topic = topic_of(app.id, name.text)
         channel = self.channels.get(topic)
         if channel is None:
-            stats = self._app_stats(app.id)
+            stats = self._stats[app.id]
             stats.channels += 1
             channel = self.channels[topic] = Channel(self, app, name, topic, stats)
             channel.open()
@@ -264,12 +265,6 @@ class Hub:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("realtime.task_failed", exc_info=task.exception())
-
-    def _app_stats(self, app_id: str) -> AppStats:
-        stats = self._stats.get(app_id)
-        if stats is None:
-            stats = self._stats[app_id] = AppStats()
-        return stats
 
     def _fan_out(self, topic: str, text: bytes, except_socket: str | None) -> None:
         channel = self.channels.get(topic)
