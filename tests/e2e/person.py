@@ -114,6 +114,10 @@ class Person:
         """A message that the server knows, with its reactions and what hangs on it."""
         return self.log.get_by_role("article").filter(has_text=text)
 
+    def line(self, text: str) -> Locator:
+        """A message, also one that still waits to be sent."""
+        return self.log.locator("[data-message]").filter(has_text=text)
+
     def sees(self, *texts: str, within: float = 5) -> None:
         """Each of these messages once, in this order."""
         for text in texts:

@@ -9,7 +9,7 @@ export function excerpt(text: string, words: readonly string[], length: number):
   const lower = text.toLocaleLowerCase()
   const sameLength = lower.length === text.length // İ and friends change it: positions would be wrong
   const first = sameLength ? Math.min(...wanted.map((word) => lower.indexOf(word)).filter((at) => at >= 0), Infinity) : Infinity
-  const start = first === Infinity || first < length / 2 ? 0 : first - Math.floor(length / 3)
+  const start = first === Infinity || first < length / 2 ? 0 : Math.max(0, Math.min(first - Math.floor(length / 3), text.length - length))
   const cut = text.slice(start, start + length)
   const parts = sameLength ? split(cut, wanted) : [{ text: cut, hit: false }]
   if (start > 0) parts.unshift({ text: '…', hit: false })

@@ -2,7 +2,9 @@
 import { mount } from '@vue/test-utils'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { VNode } from 'vue'
 import { excerpt } from './excerpt'
+import { highlight } from './highlight'
 import { emojiOnly, plainText } from './markdown'
 import { mentionAt, toDisplay, toSource } from './mentions'
 import MessageBody from './MessageBody'
@@ -91,6 +93,17 @@ describe('emoji alone', () => {
     expect(emojiOnly('👩‍👩‍👧‍👦 🇮🇩 👍🏽 ❤️')).toBe(4)
     expect(emojiOnly('1️⃣')).toBe(1)
     for (const text of ['ok 🎉', '12', '', '#', '©x']) expect(emojiOnly(text)).toBe(0)
+  })
+})
+
+describe('words that were searched for, in the message itself', () => {
+  it('are marked and nothing is left out, wherever they stand', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 30 }), fc.string({ maxLength: 30 }), (before, after) => {
+        const nodes = highlight(`${before}needle${after}`, ['needle'])
+        expect(nodes.map((node) => (typeof node === 'string' ? node : (node as VNode).children)).join('')).toBe(`${before}needle${after}`)
+      }),
+    )
   })
 })
 

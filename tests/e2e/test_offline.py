@@ -1,0 +1,200 @@
+"""The network goes and comes, requests fail, the server dies. F-RT-02, F-UI-04, F-OP-04."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Route, expect
+
+from tests.e2e.conftest import Open
+from tests.e2e.person import NO_NETWORK, refused
+from tests.support.kanal_process import KanalProcess
+
+Room = Callable[..., str]
+SENDING = re.compile(r"/chat/rooms/[^/]+/messages$")
+WAITING = "Waiting to be sent"
+
+
+def test_what_was_missed_arrives_and_what_was_typed_is_sent_once(open_browser: Open, room_of: Room) -> None:
+    """Out of the network and back; the other one talks meanwhile."""
+    room = room_of("sari", "budi", called="tunnel")
+    sari, budi = open_browser("sari").enter(room), open_browser("budi").enter(room)
+    budi.say("Before the tunnel")
+    sari.sees("Before the tunnel")
+    sari.allows(NO_NETWORK)
+    sari.context.set_offline(True)
+    expect(sari.page.get_by_text("You’re offline.")).to_be_visible()
+    typed = [f"From the tunnel {number}" for number in range(1, 6)]
+    for text in typed:
+        sari.say(text)
+        expect(sari.line(text)).to_be_visible()
+    expect(sari.log.get_by_label(WAITING)).to_have_count(5)
+    expect(sari.page.get_by_text("5 messages wait to be sent.")).to_be_visible()
+    said = [f"Meanwhile {number}" for number in range(1, 4)]
+    for text in said:
+        budi.say(text)
+    budi.sees(*said)
+    assert not any("tunnel " in body for body in sari.api.bodies(room))
+    sari.context.set_offline(False)
+    sari.sees("Before the tunnel", *said, *typed, within=20)
+    budi.sees("Before the tunnel", *said, *typed, within=20)
+    expect(sari.log.get_by_label(WAITING)).to_have_count(0)
+    expect(sari.page.get_by_text("You’re offline.")).to_have_count(0)
+    assert sari.api.bodies(room) == ["Before the tunnel", *said, *typed]
+
+
+def test_a_page_that_is_loaded_again_offline_shows_the_room_and_keeps_what_waits(
+    open_browser: Open, room_of: Room
+) -> None:
+    """F-UI-04: the app opens from the browser's own disk."""
+    room = room_of("sari", "budi", called="on a plane")
+    sari, budi = open_browser("sari").enter(room), open_browser("budi").enter(room)
+    budi.say("Have a good flight")
+    sari.sees("Have a good flight")
+    sari.page.wait_for_function("() => navigator.serviceWorker.controller")
+    sari.page.wait_for_function(
+        """async () => (await (await caches.open('kanal-shell-1')).keys()).filter((one) => one.url.includes('/assets/')).length > 10"""
+    )
+    sari.page.reload()
+    sari.is_live()
+    sari.sees("Have a good flight")
+    sari.page.wait_for_function(
+        """async (text) => {
+            const stored = await new Promise((resolve) => {
+                indexedDB.databases().then((all) => {
+                    const name = all.map((one) => one.name).find((one) => one.startsWith('kanal'))
+                    const opening = indexedDB.open(name)
+                    opening.onsuccess = () => resolve(opening.result)
+                })
+            })
+            const names = [...stored.objectStoreNames]
+            const found = await Promise.all(names.map((name) => new Promise((resolve) => {
+                const asking = stored.transaction(name).objectStore(name).getAll()
+                asking.onsuccess = () => resolve(JSON.stringify(asking.result))
+            })))
+            stored.close()
+            return found.join().includes(text)
+        }""",
+        arg="Have a good flight",
+    )
+    sari.allows(NO_NETWORK)
+    sari.context.set_offline(True)
+    sari.say("Above the clouds")
+    sari.page.reload()
+    sari.sees("Have a good flight", within=15)
+    expect(sari.line("Above the clouds")).to_be_visible()
+    expect(sari.page.get_by_text("You’re offline.")).to_be_visible()
+    sari.context.set_offline(False)
+    budi.sees("Above the clouds", within=20)
+    assert sari.api.bodies(room) == ["Have a good flight", "Above the clouds"]
+
+
+def test_a_request_that_fails_is_repeated_and_the_message_is_there_once(open_browser: Open, room_of: Room) -> None:
+    """F-RO-02: once the request is lost, once its answer."""
+    room = room_of("sari", "budi")
+    sari = open_browser("sari").enter(room)
+    sari.allows(NO_NETWORK)
+    attempts: list[str] = []
+
+    def unreliable(route: Route) -> None:
+        attempts.append(str(route.request.post_data))
+        if len(attempts) == 1:
+            route.abort()
+        elif len(attempts) == 2:
+            route.fetch()  # the server hears it, the page never learns
+            route.abort()
+        else:
+            route.continue_()
+
+    sari.page.route(SENDING, unreliable)
+    sari.say("Only once, please")
+    expect(sari.log.get_by_label(WAITING)).to_be_visible()
+    expect(sari.message("Only once, please").get_by_label("Sent", exact=True)).to_be_visible(timeout=20_000)
+    assert len(attempts) == 3
+    assert len(set(attempts)) == 1
+    assert sari.api.bodies(room) == ["Only once, please"]
+
+
+def test_a_refused_message_stays_with_its_reason_until_it_is_tried_again(open_browser: Open, room_of: Room) -> None:
+    """F-RO-02: what is written after it goes out meanwhile."""
+    room = room_of("sari", "budi")
+    sari = open_browser("sari").enter(room)
+    sari.allows(refused(422))
+    error = {"error": {"code": "message.refused", "message": "Not in this tone.", "request_id": "r"}}
+    sari.page.route(SENDING, lambda route: route.fulfill(status=422, json=error))
+    sari.say("Grumble")
+    alert = sari.log.get_by_role("alert")
+    expect(alert).to_contain_text("Not in this tone.")
+    expect(sari.log.get_by_label("Not sent")).to_be_visible()
+    sari.page.unroute(SENDING)
+    sari.say("Sorry")
+    sari.sees("Sorry")
+    alert.get_by_role("button", name="Try again").click()
+    sari.sees("Grumble")
+    expect(alert).to_have_count(0)
+    assert sari.api.bodies(room) == ["Sorry", "Grumble"]
+
+
+def test_a_refused_message_can_be_discarded(open_browser: Open, room_of: Room) -> None:
+    room = room_of("sari", "budi")
+    sari = open_browser("sari").enter(room)
+    sari.allows(refused(422))
+    error = {"error": {"code": "message.refused", "message": "Not in this tone.", "request_id": "r"}}
+    sari.page.route(SENDING, lambda route: route.fulfill(status=422, json=error))
+    sari.say("Never mind")
+    sari.log.get_by_role("alert").get_by_role("button", name="Discard").click()
+    expect(sari.line("Never mind")).to_have_count(0)
+    sari.page.reload()
+    expect(sari.log).to_be_visible()
+    expect(sari.line("Never mind")).to_have_count(0)
+
+
+def test_an_edit_that_is_refused_is_taken_back(open_browser: Open, room_of: Room) -> None:
+    """F-RO-02: shown at once, rolled back with the reason."""
+    room = room_of("sari", "budi")
+    sari = open_browser("sari").enter(room)
+    sari.say("The original")
+    sari.sees("The original")
+    sari.allows(refused(403))
+    held: list[Route] = []
+    sari.page.route(re.compile(r"/chat/messages/[^/]+$"), lambda route: held.append(route))
+    sari.choose("The original", "Edit")
+    sari.say("The forgery")
+    expect(sari.message("The forgery")).to_be_visible()
+    error = {"error": {"code": "message.too_old", "message": "It is too late to change this.", "request_id": "r"}}
+    held[0].fulfill(status=403, json=error)
+    expect(sari.message("The original")).to_be_visible()
+    expect(sari.page.get_by_role("alert")).to_contain_text("It is too late to change this.")
+    assert sari.api.bodies(room) == ["The original"]
+
+
+def test_a_server_that_is_killed_and_started_again_loses_and_doubles_nothing(
+    open_browser: Open, room_of: Room, server: KanalProcess
+) -> None:
+    """F-RT-02, F-OP-04: both pages come back by themselves; what was accepted and what was typed meanwhile is there."""
+    room = room_of("sari", "budi", called="power cut")
+    sari, budi = open_browser("sari").enter(room), open_browser("budi").enter(room)
+    for number in range(1, 6):
+        sari.say(f"Sari before {number}")
+        budi.say(f"Budi before {number}")
+    budi.sees("Sari before 5")
+    accepted = sari.api.bodies(room)
+    for person in (sari, budi):
+        person.allows(NO_NETWORK, refused(503))
+    server.kill()
+    expect(sari.page.get_by_test_id("connection").first).to_have_attribute("data-state", "reconnecting")
+    sari.say("Sari during")
+    budi.say("Budi during")
+    server.start()
+    for person in (sari, budi):
+        person.is_live(within=40)
+        person.sees("Sari during", within=30)
+        person.sees("Budi during", within=30)
+    sari.say("Sari after")
+    budi.sees("Sari after")
+    budi.say("Budi after")
+    sari.sees("Budi after")
+    bodies = sari.api.bodies(room)
+    assert bodies[: len(accepted)] == accepted
+    assert len(bodies) == len(set(bodies)) == 14
