@@ -94,6 +94,7 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
         stopping.cancel()
         node.draining = True
         log.info("node.draining")
+        server.stop_accepting()
         await drain(endpoint, min(DRAIN_WINDOW, 0.002 * len(node.hub.connections)))
         server.should_exit = True
         await serving
