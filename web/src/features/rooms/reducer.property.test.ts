@@ -1,7 +1,7 @@
 // F-RO-03, F-UI-03: snapshot + events in any order, with duplicates = fresh snapshot
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { apply, type Input, type LogEvent } from './reducer'
+import { apply, applyAll, type Input, type LogEvent } from './reducer'
 import { roomSummaries } from './selectors'
 import { emptyState, type RoomsState } from './state'
 import { SimulatedServer } from './testing/server'
@@ -134,7 +134,13 @@ describe('snapshot + events', () => {
           const doubled = events.flatMap((event) => (next() % 3 === 0 ? [event, event] : [event]))
           const shuffled = doubled.map((event) => ({ event, key: next() })).sort((a, b) => a.key - b.key)
 
-          const live = play(play(emptyState(ME), start), asEvents(shuffled.map(({ event }) => event)))
+          const untouched = structuredClone(play(emptyState(ME), start))
+          const loaded = play(emptyState(ME), start)
+          const inputs = asEvents(shuffled.map(({ event }) => event))
+          const live = play(loaded, inputs)
+          // In one go it is the same, and what was there before stays as it was.
+          expect(applyAll(loaded, inputs)).toEqual(live)
+          expect(loaded).toEqual(untouched)
           const fresh = play(emptyState(ME), snapshot(server, pageSize))
           const from = commonStart(fresh, live)
           const exact = !after.some((step) => step.do === 'remove')

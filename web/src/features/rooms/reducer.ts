@@ -7,6 +7,7 @@
  */
 import { applyMessage, applyPage, applyPending, applyThread, failPending, removePending } from './reduce/messages'
 import { applyMember, applyMemberMove, applyRoomMembers, applyTyping, expireTyping, raiseMarker } from './reduce/people'
+import { together } from './reduce/record'
 import { applyAnswer, applyMembershipEvent, applyRoomEvent, applyRoomFields, applyRooms, changeMine, leave, resync } from './reduce/rooms'
 import type { Failure, Overlay, PendingMessage, RoomsState } from './state'
 import type { Id, Member, Membership, Message, MessagePage, PageAnchor, Room, RoomMember, ThreadPage } from './types'
@@ -49,7 +50,7 @@ export type Input =
 export function apply(state: RoomsState, input: Input): RoomsState {
   switch (input.type) {
     case 'rooms':
-      return applyRooms(state, input.rooms, input.cursor)
+      return together(() => applyRooms(state, input.rooms, input.cursor))
     case 'room':
       return applyAnswer(state, input.room)
     case 'left':
@@ -61,7 +62,7 @@ export function apply(state: RoomsState, input: Input): RoomsState {
     case 'message':
       return applyMessage(state, input.message)
     case 'directory':
-      return input.members.reduce(applyMember, state)
+      return together(() => input.members.reduce(applyMember, state))
     case 'room-members':
       return applyRoomMembers(state, input.room_id, input.items, input.room_version)
     case 'mine':
@@ -89,6 +90,11 @@ export function apply(state: RoomsState, input: Input): RoomsState {
     case 'restored':
       return { ...state, ...input.state, me: state.me }
   }
+}
+
+/** Several at once, as one change. */
+export function applyAll(state: RoomsState, inputs: readonly Input[]): RoomsState {
+  return together(() => inputs.reduce(apply, state))
 }
 
 function applyEvent(state: RoomsState, event: LogEvent): RoomsState {

@@ -5,7 +5,7 @@ import type { Drafts, Outbox } from '@/offline'
 import type { WorkspaceStream } from '@/realtime/stream'
 import type { RoomsApi } from './api'
 import type { Operation } from './operations'
-import { apply, type Input } from './reducer'
+import { applyAll, type Input } from './reducer'
 import { roomSummaries, type RoomSummary } from './selectors'
 import { emptyState } from './state'
 import type { Id, Member } from './types'
@@ -35,7 +35,7 @@ export const useRooms = defineStore('rooms', () => {
   const byId = computed(() => new Map(summaries.value.map((summary) => [summary.id, summary])))
 
   function dispatch(...inputs: Input[]): void {
-    state.value = inputs.reduce(apply, state.value)
+    state.value = applyAll(state.value, inputs)
   }
 
   function reset(me: Id): void {

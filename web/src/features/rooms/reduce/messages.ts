@@ -4,6 +4,7 @@ import { applyPage as coverPage, EMPTY_TIMELINE, upsert } from '../timeline'
 import type { Id, Message, MessagePage, PageAnchor, ThreadPage } from '../types'
 import { counts, mentions } from '../unread'
 import { applyTyping } from './people'
+import { put } from './record'
 
 export function applyPage(
   state: RoomsState,
@@ -15,7 +16,7 @@ export function applyPage(
   // I left and came back while it was on its way: it doesn't have what was said in between.
   if (stay !== undefined && stay !== (state.presence[roomId]?.stay ?? 0)) return state
   const timeline = coverPage(state.timelines[roomId] ?? EMPTY_TIMELINE, page, anchor)
-  return confirm({ ...state, timelines: { ...state.timelines, [roomId]: timeline } }, page.items)
+  return confirm({ ...state, timelines: put(state.timelines, roomId, timeline) }, page.items)
 }
 
 export function applyThread(state: RoomsState, parentId: Id, page: ThreadPage, after: number): RoomsState {
@@ -25,31 +26,32 @@ export function applyThread(state: RoomsState, parentId: Id, page: ThreadPage, a
     { items: page.items, has_before: false, has_after: page.has_after },
     { after },
   )
-  return confirm({ ...next, threads: { ...next.threads, [parentId]: row } }, page.items)
+  return confirm({ ...next, threads: put(next.threads, parentId, row) }, page.items)
 }
 
 export function applyMessage(state: RoomsState, message: Message): RoomsState {
   const next = message.parent_id
     ? applyReply(state, message.parent_id, message)
-    : { ...state, timelines: put(state.timelines, message.room_id, message) }
+    : { ...state, timelines: take(state.timelines, message.room_id, message) }
   return confirm(stopTyping(next, message), [message])
 }
 
 function applyReply(state: RoomsState, parentId: Id, message: Message): RoomsState {
-  const threads = put(state.threads, parentId, message)
-  if (threads === state.threads) return state
+  const before = state.threads[parentId]
+  const threads = take(state.threads, parentId, message)
+  if (threads[parentId] === before) return state
   const known = state.replyMentions[message.room_id] ?? []
   const others = known.filter((sequence) => sequence !== message.sequence)
   const now = counts(message, state.me) && mentions(message, state.me)
   if (!now && others.length === known.length) return { ...state, threads }
   const sequences = now ? [...others, message.sequence].sort((a, b) => a - b) : others
-  return { ...state, threads, replyMentions: { ...state.replyMentions, [message.room_id]: sequences } }
+  return { ...state, threads, replyMentions: put(state.replyMentions, message.room_id, sequences) }
 }
 
-function put(rows: RoomsState['threads'], key: Id, message: Message): RoomsState['threads'] {
+function take(rows: RoomsState['threads'], key: Id, message: Message): RoomsState['threads'] {
   const known = rows[key] ?? EMPTY_TIMELINE
   const row = upsert(known, message)
-  return row === known ? rows : { ...rows, [key]: row }
+  return row === known ? rows : put(rows, key, row)
 }
 
 /** Takes away what was shown ahead of the server, for messages that have arrived. */

@@ -1,13 +1,14 @@
 /** The directory, the members of each room, how far they have read and who is typing. */
 import type { RoomMemberEntry, RoomMembers, RoomsState } from '../state'
 import type { Id, Member, RoomMember } from '../types'
+import { put } from './record'
 
 const NOBODY: RoomMembers = Object.freeze({ loaded: false, byUser: {} })
 
 export function applyMember(state: RoomsState, member: Member): RoomsState {
   const known = state.directory[member.user_id]
   if (known && member.version <= known.version) return state
-  return { ...state, directory: { ...state.directory, [member.user_id]: member } }
+  return { ...state, directory: put(state.directory, member.user_id, member) }
 }
 
 export function applyRoomMembers(
@@ -25,8 +26,8 @@ export function applyRoomMembers(
   for (const { user_id, read_sequence } of items) markers[user_id] = Math.max(markers[user_id] ?? -1, read_sequence)
   return {
     ...state,
-    markers: { ...state.markers, [roomId]: markers },
-    roomMembers: { ...state.roomMembers, [roomId]: { loaded: true, byUser } },
+    markers: put(state.markers, roomId, markers),
+    roomMembers: put(state.roomMembers, roomId, { loaded: true, byUser }),
   }
 }
 
@@ -39,21 +40,21 @@ export function applyMemberMove(
   const count = state.counts[roomId]
   const counts =
     !count || version > count.version
-      ? { ...state.counts, [roomId]: { count: move.member_count, version } }
+      ? put(state.counts, roomId, { count: move.member_count, version })
       : state.counts
   const members = state.roomMembers[roomId] ?? NOBODY
   const known = members.byUser[userId]
   if (known && known.version >= version) return counts === state.counts ? state : { ...state, counts }
   const member: RoomMember = known?.member ?? { user_id: userId, role: 'member', joined_at: '', read_sequence: 0 }
   const byUser = { ...members.byUser, [userId]: { member, present, version } }
-  return { ...state, counts, roomMembers: { ...state.roomMembers, [roomId]: { ...members, byUser } } }
+  return { ...state, counts, roomMembers: put(state.roomMembers, roomId, { ...members, byUser }) }
 }
 
 /** A marker only rises. */
 export function raiseMarker(state: RoomsState, roomId: Id, userId: Id, sequence: number): RoomsState {
   const room = state.markers[roomId] ?? {}
   if ((room[userId] ?? -1) >= sequence) return state
-  return { ...state, markers: { ...state.markers, [roomId]: { ...room, [userId]: sequence } } }
+  return { ...state, markers: put(state.markers, roomId, { ...room, [userId]: sequence }) }
 }
 
 export function applyTyping(
@@ -64,7 +65,7 @@ export function applyTyping(
   const others = (state.typing[input.room_id] ?? []).filter((typist) => typist.user_id !== input.user_id)
   const { user_id, thread, until } = input
   const typists = input.typing ? [...others, { user_id, thread, until }] : others
-  return { ...state, typing: { ...state.typing, [input.room_id]: typists } }
+  return { ...state, typing: put(state.typing, input.room_id, typists) }
 }
 
 export function expireTyping(state: RoomsState, now: number): RoomsState {

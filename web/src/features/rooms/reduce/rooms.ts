@@ -3,6 +3,7 @@ import type { MembershipEntry, RoomsState } from '../state'
 import type { Timeline } from '../timeline'
 import type { Id, Membership, Room } from '../types'
 import { raiseMarker } from './people'
+import { drop, put } from './record'
 
 export function applyRooms(state: RoomsState, rooms: readonly Room[], cursor: number): RoomsState {
   const listed = new Set(rooms.map((room) => room.id))
@@ -38,7 +39,7 @@ export function applyRoomEvent(state: RoomsState, room: Room, sequence: number):
 function enter(state: RoomsState, room: Room, at: number, answered = false): RoomsState {
   const known = state.presence[room.id]
   const presence = { joined: true, at, stay: known?.stay ?? 0, answered: answered && !known?.joined }
-  const next = applyRoomFields({ ...state, presence: { ...state.presence, [room.id]: presence } }, room)
+  const next = applyRoomFields({ ...state, presence: put(state.presence, room.id, presence) }, room)
   if (!room.membership) return next
   return applyMembership(next, room.id, room.membership, {
     version: (room.membership as Membership).version,
@@ -55,10 +56,10 @@ export function applyRoomFields(state: RoomsState, room: Room): RoomsState {
   const count = state.counts[room.id]
   const counts =
     !count || room.version > count.version
-      ? { ...state.counts, [room.id]: { count: room.member_count, version: room.version } }
+      ? put(state.counts, room.id, { count: room.member_count, version: room.version })
       : state.counts
   if (merged === known && counts === state.counts) return state
-  return { ...state, counts, rooms: { ...state.rooms, [room.id]: merged } }
+  return { ...state, counts, rooms: put(state.rooms, room.id, merged) }
 }
 
 function mergeRoom(known: Room, incoming: Room): Room {
@@ -85,7 +86,7 @@ function sameEnd(a: Room, b: Room): boolean {
 /** Its messages stay, but no longer as a row without gaps. */
 function uncovered(rows: RoomsState['timelines'], id: Id): RoomsState['timelines'] {
   const row = rows[id]
-  return row?.spans.length ? { ...rows, [id]: { ...row, spans: [] } } : rows
+  return row?.spans.length ? put(rows, id, { ...row, spans: [] }) : rows
 }
 
 /**
@@ -95,15 +96,16 @@ function uncovered(rows: RoomsState['timelines'], id: Id): RoomsState['timelines
 export function leave(state: RoomsState, roomId: Id, at: number): RoomsState {
   const known = state.presence[roomId]
   if (known && at < known.at) return state
+  const stay = (known?.stay ?? 0) + (known?.joined === false ? 0 : 1)
   const entry = state.memberships[roomId]
   const members = state.roomMembers[roomId]
   return {
     ...state,
-    presence: { ...state.presence, [roomId]: { joined: false, at, stay: (known?.stay ?? 0) + (known?.joined === false ? 0 : 1) } },
-    memberships: entry && entry.at <= at ? without(state.memberships, roomId) : state.memberships,
+    presence: put(state.presence, roomId, { joined: false, at, stay }),
+    memberships: entry && entry.at <= at ? drop(state.memberships, roomId) : state.memberships,
     timelines: uncovered(state.timelines, roomId),
-    roomMembers: members ? { ...state.roomMembers, [roomId]: { ...members, loaded: false } } : state.roomMembers,
-    typing: without(state.typing, roomId),
+    roomMembers: members ? put(state.roomMembers, roomId, { ...members, loaded: false }) : state.roomMembers,
+    typing: drop(state.typing, roomId),
   }
 }
 
@@ -124,7 +126,7 @@ export function changeMine(state: RoomsState, roomId: Id, changes: Partial<Membe
   const entry = state.memberships[roomId]
   if (!entry) return state
   const membership = { ...entry.membership, ...changes }
-  return { ...state, memberships: { ...state.memberships, [roomId]: { ...entry, membership } } }
+  return { ...state, memberships: put(state.memberships, roomId, { ...entry, membership }) }
 }
 
 interface MembershipSource {
@@ -143,7 +145,7 @@ function applyMembership(
   const known = state.memberships[roomId]
   const merged = mergeMembership(known, membership, source)
   const next =
-    merged === known ? state : { ...state, memberships: { ...state.memberships, [roomId]: merged } }
+    merged === known ? state : { ...state, memberships: put(state.memberships, roomId, merged) }
   return raiseMarker(next, roomId, state.me, membership.read_sequence)
 }
 
@@ -184,11 +186,4 @@ export function applyMembershipEvent(
     countedTo: data.last_sequence ?? counted,
     at: sequence,
   })
-}
-
-function without<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {
-  if (!(key in record)) return record
-  const copy = { ...record }
-  delete copy[key]
-  return copy
 }
