@@ -7,8 +7,7 @@ workspace. Work that really spans workspaces says so and why::
 
     await session.execute(statement, execution_options=across_tenants("retention removes old events everywhere"))
 
-Forms the hooks cannot see (``.any()``/``.has()``, raw connections outside ``kit.db``) are refused by a check over the
-source; foreign keys between tenant tables are composite ``(workspace_id, id)``.
+Forms the hooks cannot see (``.any()``/``.has()``) are refused by a check over the source; foreign keys between tenant tables are composite ``(workspace_id, id)``.
 """
 
 from __future__ import annotations

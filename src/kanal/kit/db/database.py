@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from sqlalchemy import event, orm
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from kanal.kit.db import sqlite
-from kanal.kit.db.drivers import Driver, MysqlDriver, PostgresDriver, Row, SqliteDriver
+from kanal.kit.db.drivers import Driver, MysqlDriver, PostgresDriver, Row, Slow, SqliteDriver
 from kanal.kit.db.statement import TENANT, Statement
 
 POOL_SIZE = 10  # connections per engine and process; a message insert holds one for about a millisecond
@@ -62,7 +63,16 @@ class Session(AsyncSession):
             await _begin(raw)
             self._raw = _driver_connection(raw)
         values[TENANT] = self.workspace_id
-        return await self._driver.fetch(self._raw, statement, values)
+        return await _timed(self._driver, self._raw, statement, values)
+
+
+async def _timed(driver: Driver, connection: Any, statement: Statement, values: dict[str, Any]) -> list[Row]:
+    started = time.perf_counter()
+    rows = await driver.fetch(connection, statement, values)
+    took = time.perf_counter() - started
+    if took > driver.slow.after:
+        driver.slow.report(statement.sql, took)
+    return rows
 
 
 async def _begin(raw: Any) -> None:
@@ -97,7 +107,7 @@ class Reader:
 
     async def fetch(self, statement: Statement, **values: Any) -> list[Row]:
         values[TENANT] = self.workspace_id
-        return await self._driver.fetch(self._connection, statement, values)
+        return await _timed(self._driver, self._connection, statement, values)
 
 
 class Database:
@@ -113,7 +123,7 @@ class Database:
         self.url = parsed
         self.before_commit: list[BeforeCommit] = []
         self.after_commit: list[AfterCommit] = []
-        self._driver: Driver
+        self.driver: Driver
         if family == "sqlite":
             path = parsed.database
             if not path or path == ":memory:":
@@ -121,7 +131,7 @@ class Database:
             self.engine = sqlite.make_engine(path, readonly=False, size=1)
             self._reading = sqlite.make_engine(path, readonly=True, size=READERS)
             self._scanning = sqlite.make_scanning_engine(path)
-            self._driver = SqliteDriver(path)
+            self.driver = SqliteDriver(path)
         elif family in ("mysql", "mariadb"):
             self.engine = self._reading = self._scanning = create_async_engine(
                 parsed.set(drivername=f"{family}+asyncmy", query={**parsed.query, "charset": "utf8mb4"}),
@@ -130,7 +140,7 @@ class Database:
                 pool_recycle=600,
                 isolation_level="READ COMMITTED",
             )
-            self._driver = MysqlDriver(parsed, pool_size)
+            self.driver = MysqlDriver(parsed, pool_size)
         elif family == "postgresql":
             self.engine = self._reading = self._scanning = create_async_engine(
                 parsed.set(drivername="postgresql+asyncpg"),
@@ -139,14 +149,13 @@ class Database:
                 pool_recycle=600,
                 isolation_level="READ COMMITTED",
             )
-            self._driver = PostgresDriver(parsed, pool_size)
+            self.driver = PostgresDriver(parsed, pool_size)
         else:
             raise ValueError(f"unknown database {family!r}: use sqlite, mariadb, mysql or postgresql")
-        self.slow_query: Callable[[str, float], None] | None = None
 
     @property
     def dialect(self) -> str:
-        return self._driver.dialect
+        return self.driver.dialect
 
     @contextlib.asynccontextmanager
     async def transaction(self, workspace_id: UUID | None) -> AsyncIterator[Session]:
@@ -155,7 +164,7 @@ class Database:
         Events and jobs gathered in the session are stored right before the commit and announced right after it. An
         announcement that fails is not an error of the caller: the relay repeats it.
         """
-        async with Session(self.engine, self._driver, workspace_id) as session:
+        async with Session(self.engine, self.driver, workspace_id) as session:
             async with session.begin():
                 yield session
                 for before in self.before_commit:
@@ -168,20 +177,20 @@ class Database:
     @contextlib.asynccontextmanager
     async def reading(self, workspace_id: UUID | None) -> AsyncIterator[Session]:
         """A session for reads; it never commits (a replica's place, later)."""
-        async with Session(self._reading, self._driver, workspace_id) as session:
+        async with Session(self._reading, self.driver, workspace_id) as session:
             yield session
 
     @contextlib.asynccontextmanager
     async def scan(self, workspace_id: UUID | None) -> AsyncIterator[Session]:
         """A session for reads that may take long: off the event loop's thread on SQLite."""
-        async with Session(self._scanning, self._driver, workspace_id) as session:
+        async with Session(self._scanning, self.driver, workspace_id) as session:
             yield session
 
     @contextlib.asynccontextmanager
     async def hot(self, workspace_id: UUID | None) -> AsyncIterator[Reader]:
         """Hand-written reads in autocommit, as near to the driver as it gets."""
-        async with self._driver.reading() as connection:
-            yield Reader(self._driver, connection, workspace_id)
+        async with self.driver.reading() as connection:
+            yield Reader(self.driver, connection, workspace_id)
 
     async def ping(self) -> None:
         """Raises whatever the driver raises when the database cannot answer."""
@@ -189,7 +198,7 @@ class Database:
             await reader.fetch(Statement("SELECT 1"))
 
     async def close(self) -> None:
-        await self._driver.close()
+        await self.driver.close()
         for engine in {self.engine, self._reading, self._scanning}:
             await engine.dispose()
 
@@ -198,9 +207,8 @@ class Database:
 
 
 def listen_for_slow_queries(database: Database, threshold: float, report: Callable[[str, float], None]) -> None:
-    """Call ``report(sql, seconds)`` for every statement of the ORM's engines over ``threshold`` seconds."""
-    import time
-
+    """Call ``report(sql, seconds)`` for every statement that takes over ``threshold`` seconds, whichever way it goes."""
+    database.driver.slow = Slow(threshold, report)
     for engine in database.engines():
 
         @event.listens_for(engine.sync_engine, "before_cursor_execute")

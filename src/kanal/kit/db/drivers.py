@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import asyncmy
@@ -17,6 +18,17 @@ from kanal.kit.db.sqlite import prepare
 from kanal.kit.db.statement import Statement, bind
 
 Row = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Statements over ``after`` seconds are reported with their SQL and seconds."""
+
+    after: float
+    report: Callable[[str, float], None]
+
+
+NEVER = Slow(float("inf"), lambda _sql, _seconds: None)
 
 
 class DuplicateError(Exception):
@@ -45,6 +57,7 @@ class Driver(Protocol):
     """Runs statements on raw connections of one database and keeps a small pool of them for hot reads."""
 
     dialect: str
+    slow: Slow
 
     async def fetch(self, connection: Any, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         """All rows of a statement on this raw connection."""
@@ -61,6 +74,7 @@ class SqliteDriver:
     """One read-only connection serves every hot read: a statement is over before the loop goes on."""
 
     dialect = "sqlite"
+    slow = NEVER
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -114,6 +128,7 @@ class MysqlDriver(_Pooled):
     """MariaDB and MySQL over asyncmy."""
 
     dialect = "mysql"
+    slow = NEVER
 
     async def _make(self) -> Any:
         return await asyncmy.create_pool(
@@ -155,6 +170,7 @@ class PostgresDriver(_Pooled):
     """PostgreSQL over asyncpg."""
 
     dialect = "postgresql"
+    slow = NEVER
 
     async def _make(self) -> Any:
         return await asyncpg.create_pool(

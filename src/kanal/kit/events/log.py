@@ -70,7 +70,7 @@ def react_to(kind: EventType[Payload], reaction: Callable[[Session, Payload], Aw
 
 
 def terminate(session: Session, scope: str, *, code: int = 4009) -> None:
-    """Close every socket that carries this scope (``session:…``, ``user:…``, ``workspace:…``), on all nodes."""
+    """Close every socket that carries this scope (``session:…``, ``token:…``, ``workspace:…``, ``member:…:…``), on all nodes."""
     _gather(session, TERMINATE, [], _encoder.encode({"scope": scope, "code": code}).decode(), None)
 
 

@@ -131,16 +131,20 @@ def stored_event(row: Sequence[Any]) -> StoredEvent:
 
 
 async def prune(database: Database) -> int:
-    """Remove published events older than 72 h, except the newest row, which tells how far the log once reached."""
+    """Remove events older than 72 h, up to the first that is not published, so that the log has no holes; and never the
+    newest row, which tells how far the log once reached."""
     before = clock.now() - KEEP
     removed = 0
     while True:
         async with database.transaction(None) as session:
-            last = await session.scalar(sa.select(sa.func.max(Event.sequence)), execution_options=_EVERYWHERE)
+            newest = await session.scalar(sa.select(sa.func.max(Event.sequence)), execution_options=_EVERYWHERE)
+            unpublished = sa.select(sa.func.min(Event.sequence)).where(Event.published == 0)
+            waiting = await session.scalar(unpublished, execution_options=_EVERYWHERE)
+            end = min((n for n in (newest, waiting) if n is not None), default=0)
             keys = (
                 await session.scalars(
                     sa.select(Event.sequence)
-                    .where(Event.created_at < before, Event.published == 1, Event.sequence < (last or 0))
+                    .where(Event.created_at < before, Event.sequence < end)
                     .order_by(Event.sequence)
                     .limit(PRUNE_BATCH),
                     execution_options=_EVERYWHERE,

@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from kanal.kit import clock
+from kanal.kit.db import DuplicateError
 from kanal.kit.db.bulk import insert_rows
 from kanal.kit.db.database import Session
 from kanal.kit.jobs.models import Job
@@ -85,30 +86,45 @@ async def store_pending(session: Session) -> None:
     if not pending:
         return
     at = clock.now_milliseconds()
-    rows = []
-    keys = {f"{kind.name[:18]}:{unique}" for kind, _, _, unique, _ in pending if unique}
+    keys = {_key(kind, unique) for kind, _, _, unique, _ in pending if unique}
     taken = (
         set((await session.scalars(sa.select(Job.unique_key).where(Job.unique_key.in_(keys)))).all()) if keys else set()
     )
+    plain: list[tuple[Any, ...]] = []
+    stored = 0
     for kind, payload, delay, unique, serial in pending:
-        key = f"{kind.name[:18]}:{unique}" if unique else None
-        if key in taken:
-            continue
-        if key:
-            taken.add(key)
-        rows.append(
-            (
-                session.workspace_id,
-                int(kind.queue),
-                kind.name,
-                msgspec.json.encode(payload).decode(),
-                at + delay // timedelta(milliseconds=1),
-                kind.max_attempts,
-                key,
-                f"{kind.name[:18]}:{serial}" if serial else None,
-                at,
-            )
+        key = _key(kind, unique)
+        row = (
+            session.workspace_id,
+            int(kind.queue),
+            kind.name,
+            msgspec.json.encode(payload).decode(),
+            at + delay // timedelta(milliseconds=1),
+            kind.max_attempts,
+            key,
+            _key(kind, serial),
+            at,
         )
-    if rows:
-        await insert_rows(session, "jobs", _COLUMNS, rows)
-        session.outbox["jobs"] = len(rows)
+        if key is None:
+            plain.append(row)
+        elif key not in taken:
+            taken.add(key)
+            stored += await _insert_unique(session, row)
+    if plain:
+        await insert_rows(session, "jobs", _COLUMNS, plain)
+    if plain or stored:
+        session.outbox["jobs"] = len(plain) + stored
+
+
+async def _insert_unique(session: Session, row: tuple[Any, ...]) -> bool:
+    """False when another transaction was quicker: then the work stands for both, and neither fails."""
+    try:
+        async with session.begin_nested():
+            await insert_rows(session, "jobs", _COLUMNS, [row])
+    except DuplicateError:
+        return False
+    return True
+
+
+def _key(kind: JobType[Any], key: str | None) -> str | None:
+    return None if key is None else f"{kind.name[:18]}:{key}"

@@ -30,6 +30,7 @@ RENEW_EVERY = LEASE / 3
 POLL_EVERY = 1.0  # seconds, when nothing wakes the worker
 BACKOFF = (10, 30, 60)  # seconds after the first, second and every later failure
 JITTER = 0.2  # of the backoff, both ways, so that a broken service is not asked by all at once
+KEEP_DONE = timedelta(days=7)
 KEEP_ERROR = 4_000  # characters of the traceback
 CONCURRENCY = 8
 
@@ -93,7 +94,7 @@ class Worker:
                 await renewing
 
     async def drain(self) -> int:
-        """Run everything that is due now and wait for it; answers how many (tests, `kanal worker --once`)."""
+        """Run everything that is due now and wait for it; answers how many (tests)."""
         done = 0
         while started := await self._start(self._concurrency):
             done += started
@@ -178,8 +179,10 @@ class Worker:
             values |= {"state": State.READY, "run_at": now + backoff(row.attempts + 1)}
         async with self._database.transaction(None) as session:
             mine = sa.and_(Job.id == row.id, Job.owner == self.owner, Job.state == State.RUNNING)
-            await session.execute(sa.update(Job).where(mine).values(**values))
-            if row.serial_key is not None:
+            still_mine: Any = await session.execute(sa.update(Job).where(mine).values(**values))
+            if not still_mine.rowcount:
+                log.warning("jobs.lease_lost")  # reaped meanwhile: the lock, too, is somebody else's by now
+            elif row.serial_key is not None:
                 await session.execute(sa.delete(JobLock).where(JobLock.job_id == row.id))
 
     async def _renew(self, stop: asyncio.Event) -> None:
@@ -226,6 +229,16 @@ class Worker:
             await session.execute(again)
         log.warning("jobs.reaped", count=len(ids))
         return len(ids)
+
+
+async def prune(database: Database) -> int:
+    """Remove jobs done more than `KEEP_DONE` ago; dead ones stay until a person has looked."""
+    before = clock.now() - KEEP_DONE
+    async with database.transaction(None) as session:
+        removed = await session.execute(
+            sa.delete(Job).where(Job.state == State.DONE, Job.finished_at < before).execution_options(**_PLAIN)
+        )
+    return int(getattr(removed, "rowcount", 0))
 
 
 def backoff(attempt: int) -> timedelta:

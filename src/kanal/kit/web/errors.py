@@ -82,14 +82,14 @@ def answer(error: KanalError, catalog: i18n.Catalog) -> Response[ErrorAnswer]:
     )
 
 
-def exception_handlers(catalog: i18n.Catalog) -> ExceptionHandlersMap:
-    """Handlers for Litestar."""
+def exception_handlers(catalog: i18n.Catalog, *, max_body: int = 1_000_000) -> ExceptionHandlersMap:
+    """Handlers for Litestar; ``max_body`` in bytes is named when a body is larger."""
 
     def known(_request: Request[Any, Any, Any], error: KanalError) -> Response[ErrorAnswer]:
         return answer(error, catalog)
 
     def framework(_request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
-        return answer(translate(error), catalog)
+        return answer(translate(error, max_body), catalog)
 
     def unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
         if _in_decoding(error):
@@ -110,7 +110,7 @@ def _in_decoding(error: Exception) -> bool:
     return any(frame.f_code.co_name == "decode_json" for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
-def translate(error: HTTPException) -> KanalError:
+def translate(error: HTTPException, max_body: int) -> KanalError:
     """The framework's own refusals, in our words."""
     if isinstance(error, ValidationException):
         return KanalError("request.invalid", Kind.INVALID, fields=_fields(error))
@@ -119,7 +119,7 @@ def translate(error: HTTPException) -> KanalError:
     if isinstance(error, NotFoundException):
         return KanalError("not_found", Kind.NOT_FOUND)
     if error.status_code == 413:
-        return KanalError("request.too_large", Kind.TOO_LARGE, params={"limit": "1 MB"})
+        return KanalError("request.too_large", Kind.TOO_LARGE, params={"limit": f"{max_body / 1_000_000:g} MB"})
     if isinstance(error, ClientException) or error.status_code < 500:
         return KanalError("request.invalid", Kind.INVALID)
     if error.status_code == 503:
