@@ -3,7 +3,7 @@ import tailwind from '@tailwindcss/vite'
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vite'
 
-const server = process.env.KANAL_DEV_SERVER ?? 'http://127.0.0.1:8000'
+const server = process.env.DEV_SERVER ?? 'http://127.0.0.1:8000'
 
 export default defineConfig({
   plugins: [vue(), tailwind()],

@@ -1,7 +1,7 @@
 """Settings: read once from ``KANAL_*`` (and ``.env``), validated before anything starts, passed down from bootstrap.
 
 Every field says its variable, unit, default and meaning; ``docs/configuration.md`` and ``.env.example`` are generated
-from here (``kanal config``).
+from here (``kanal export configuration``).
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def litestar_app(node: Node) -> Litestar:
             "database": Provide(lambda: node.database, sync_to_thread=False, use_cache=True),
             "files": Provide(lambda: node.files, sync_to_thread=False, use_cache=True),
         },
-        exception_handlers=exception_handlers(node.texts),
+        exception_handlers=exception_handlers(node.texts, max_body=node.settings.http.max_body),
         openapi_config=OpenAPIConfig(
             title="Kanal",
             version=__version__,

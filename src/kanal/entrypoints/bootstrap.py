@@ -26,9 +26,11 @@ from kanal.kit.crypto import KeyRing
 from kanal.kit.db import Database, apply_prefix
 from kanal.kit.db.database import listen_for_slow_queries
 from kanal.kit.events.log import REVOKE, TERMINATE, StoredEvent
-from kanal.kit.events.relay import Relay, prune
+from kanal.kit.events.relay import Relay
+from kanal.kit.events.relay import prune as prune_events
 from kanal.kit.i18n import Catalog
 from kanal.kit.jobs.schedule import Nothing
+from kanal.kit.jobs.worker import prune as prune_jobs
 from kanal.kit.storage import Storage
 from kanal.realtime.apps import App, StaticApps
 from kanal.realtime.brokers.base import Broker
@@ -43,7 +45,7 @@ from kanal.settings import Settings, secret_keys
 PACKAGES = ("kanal.kit", "kanal.identity", "kanal.files", "kanal.realtime", "kanal.rooms", "kanal.entrypoints")
 MEMBERS_ONLINE = 10_000  # distinct people in one presence channel of Kanal's own app
 WHISPERS_PER_SECOND = 20
-PRUNE_EVENTS = jobs.JobType("events.prune", Nothing, queue=jobs.Queue.LOW)
+PRUNE_LOGS = jobs.JobType("logs.prune", Nothing, queue=jobs.Queue.LOW)
 
 log = structlog.get_logger(__name__)
 
@@ -157,12 +159,12 @@ def build(settings: Settings, *, work: bool = True) -> Node:
         mailer.bind(worker)
         identity_jobs.bind(worker, identity)
         file_jobs.bind(worker, files, on_ready={HOLDER: room_reactions.on_thumbnail_ready})
-        worker.handle(PRUNE_EVENTS, partial(_prune_events, database))
+        worker.handle(PRUNE_LOGS, partial(_prune_logs, database))
     periodic = [
         *mail.PERIODIC,
         *identity_jobs.PERIODIC,
         *file_jobs.PERIODIC,
-        jobs.Periodic(PRUNE_EVENTS, timedelta(hours=1)),
+        jobs.Periodic(PRUNE_LOGS, timedelta(hours=1)),
     ]
     events.react_to(MEMBER_REMOVED, room_reactions.on_member_removed)
     metrics = Metrics()
@@ -209,9 +211,11 @@ def make_broker(settings: Settings) -> Broker:
     return MemoryBroker(settings.node_id)
 
 
-async def _prune_events(database: Database, _context: jobs.JobContext, _payload: Nothing) -> None:
-    if removed := await prune(database):
-        log.info("events.pruned", count=removed)
+async def _prune_logs(database: Database, _context: jobs.JobContext, _payload: Nothing) -> None:
+    """The event log and the job ledger keep days, not years."""
+    events_removed, jobs_removed = await prune_events(database), await prune_jobs(database)
+    if events_removed or jobs_removed:
+        log.info("logs.pruned", events=events_removed, jobs=jobs_removed)
 
 
 def _report_slow(sql: str, seconds: float) -> None:

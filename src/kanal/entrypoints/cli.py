@@ -76,6 +76,7 @@ def web() -> None:
     from kanal.entrypoints import serve as serving
 
     loaded = load_settings()
+    serving.check_apart(loaded)
     run(serving.run(loaded, work=False, with_demo=False, started=serving.greet))
 
 
@@ -84,7 +85,9 @@ def worker() -> None:
     """Jobs, schedules and the relay of events."""
     from kanal.entrypoints import serve as serving
 
-    run(serving.run_worker(load_settings()))
+    loaded = load_settings()
+    serving.check_apart(loaded)
+    run(serving.run_worker(loaded))
 
 
 @app.command()

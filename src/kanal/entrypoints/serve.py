@@ -104,6 +104,12 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
         listener.close()
 
 
+def check_apart(settings: Settings) -> None:
+    """Web and worker in processes of their own reach each other's sockets through Redis only. Raises `CannotStartError`."""
+    if not settings.data.redis_url:
+        raise CannotStartError("KANAL_REDIS_URL: needed when web and worker are separate; `kanal serve` does without")
+
+
 async def open_node(settings: Settings, *, work: bool = True) -> Node:
     """A node on a database of this version. Raises `CannotStartError`."""
     try:
@@ -116,7 +122,9 @@ async def open_node(settings: Settings, *, work: bool = True) -> Node:
         )
     except Exception as error:
         await node.database.close()
-        if isinstance(error, OSError) or type(error).__module__.startswith(("sqlalchemy", "asyncpg", "asyncmy")):
+        if isinstance(error, OSError) or type(error).__module__.startswith(
+            ("sqlalchemy", "asyncpg", "asyncmy", "alembic")
+        ):
             shown = node.database.url.render_as_string(hide_password=True)
             raise CannotStartError(f"the database at {shown} cannot be used: {_first_line(error)}") from error
         raise

@@ -80,7 +80,7 @@ class LastMessage(msgspec.Struct):
 
 
 class MembershipView(msgspec.Struct):
-    """My place in a room. ``unread`` and ``mentions`` count up to 1000."""
+    """My place in a room. ``unread`` counts up to 1000 messages back."""
 
     role: Literal["owner", "member"]
     joined_at: str

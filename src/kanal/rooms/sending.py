@@ -25,7 +25,7 @@ from kanal.kit.db import ConflictError, Database, DuplicateError, Session, State
 from kanal.kit.db.bulk import insert_rows
 from kanal.kit.errors import KanalError, Kind
 from kanal.kit.ids import NIL, new_id
-from kanal.rooms import errors, rules, search
+from kanal.rooms import errors, queries, rules, search
 from kanal.rooms.events import MESSAGE_SENT, MESSAGE_UPDATED, MessageSent, MessageUpdated, room_channel
 from kanal.rooms.models import Message
 from kanal.rooms.schemas import LastMessage, MessageView, Quote, SystemNote
@@ -325,9 +325,7 @@ async def _store_mentions(session: Session, drafts: Sequence[_Draft]) -> None:
 
 async def _add_reply(session: Session, draft: _Draft, at: int) -> None:
     parent_id = draft.outgoing.parent_id
-    parent = await session.scalar(
-        sa.select(Message).where(Message.id == parent_id).execution_options(populate_existing=True)
-    )
+    parent = await session.scalar(queries.locked(sa.select(Message).where(Message.id == parent_id)))
     if parent is None:
         raise errors.bad_parent()
     who = str(draft.outgoing.access.user_id)
