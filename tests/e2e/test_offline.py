@@ -15,6 +15,26 @@ Room = Callable[..., str]
 SENDING = re.compile(r"/chat/rooms/[^/]+/messages$")
 WAITING = "Waiting to be sent"
 
+# Until the browser has the app's files and the room's messages on its disk.
+UNTIL_KEPT = """async (text) => {
+    const answer = (asking) => new Promise((done, fail) => {
+        asking.onsuccess = () => done(asking.result)
+        asking.onerror = () => fail(asking.error)
+    })
+    const kept = async () => {
+        const files = await (await caches.open('kanal-shell-1')).keys()
+        if (!navigator.serviceWorker.controller || files.length < 10) return false
+        for (const { name } of await indexedDB.databases()) {
+            const database = await answer(indexedDB.open(name))
+            const values = await answer(database.transaction('cache').objectStore('cache').getAll())
+            database.close()
+            if (JSON.stringify(values).includes(text)) return true
+        }
+        return false
+    }
+    while (!(await kept())) await new Promise((done) => setTimeout(done, 50))
+}"""
+
 
 def test_what_was_missed_arrives_and_what_was_typed_is_sent_once(open_browser: Open, room_of: Room) -> None:
     """Out of the network and back; the other one talks meanwhile."""
@@ -52,32 +72,7 @@ def test_a_page_that_is_loaded_again_offline_shows_the_room_and_keeps_what_waits
     sari, budi = open_browser("sari").enter(room), open_browser("budi").enter(room)
     budi.say("Have a good flight")
     sari.sees("Have a good flight")
-    sari.page.wait_for_function("() => navigator.serviceWorker.controller")
-    sari.page.wait_for_function(
-        """async () => (await (await caches.open('kanal-shell-1')).keys()).filter((one) => one.url.includes('/assets/')).length > 10"""
-    )
-    sari.page.reload()
-    sari.is_live()
-    sari.sees("Have a good flight")
-    sari.page.wait_for_function(
-        """async (text) => {
-            const stored = await new Promise((resolve) => {
-                indexedDB.databases().then((all) => {
-                    const name = all.map((one) => one.name).find((one) => one.startsWith('kanal'))
-                    const opening = indexedDB.open(name)
-                    opening.onsuccess = () => resolve(opening.result)
-                })
-            })
-            const names = [...stored.objectStoreNames]
-            const found = await Promise.all(names.map((name) => new Promise((resolve) => {
-                const asking = stored.transaction(name).objectStore(name).getAll()
-                asking.onsuccess = () => resolve(JSON.stringify(asking.result))
-            })))
-            stored.close()
-            return found.join().includes(text)
-        }""",
-        arg="Have a good flight",
-    )
+    sari.page.evaluate(UNTIL_KEPT, "Have a good flight")
     sari.allows(NO_NETWORK)
     sari.context.set_offline(True)
     sari.say("Above the clouds")

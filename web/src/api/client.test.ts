@@ -95,4 +95,14 @@ describe('a CSRF token that is no longer right', () => {
     await expect(call(api.POST('/api/v1/workspaces', { body: { name: 'Acme' } }))).rejects.toMatchObject({ code: 'csrf.failed' })
     expect(fetched).toHaveBeenCalledTimes(3)
   })
+
+  it('is asked for first, and once, by a page that was opened without a network', async () => {
+    configureClient({ csrf: '' })
+    fetched.mockImplementation(async (request) =>
+      request.method === 'GET' ? answer(200, { csrf_token: 'fresh' }) : answer(201, { token: request.headers.get('x-csrf-token') }),
+    )
+    const create = () => call(api.POST('/api/v1/workspaces', { body: { name: 'Acme' } }))
+    expect(await Promise.all([create(), create()])).toEqual([{ token: 'fresh' }, { token: 'fresh' }])
+    expect(fetched).toHaveBeenCalledTimes(3)
+  })
 })

@@ -5,6 +5,7 @@ import type { Session } from './types'
 
 /** What the app tells the client about itself; read at each request, so the client holds no copy. */
 interface Context {
+  /** '' when somebody is signed in whose token isn't known yet: the page was opened without a network */
   csrf: string | null
   locale: () => string
   socketId: () => string | null | undefined
@@ -34,14 +35,17 @@ export function requestHeaders(method: string): Record<string, string> {
 }
 
 export async function send(request: Request): Promise<Response> {
-  const spare = SAFE_METHODS.has(request.method) ? null : request.clone()
+  if (SAFE_METHODS.has(request.method)) return attempt(request)
+  return withCsrf(() => attempt(request.clone()))
+}
+
+/** Something that changes data. Signing in elsewhere in this browser changed the token: fetch the new one, ask once more. */
+export async function withCsrf<T>(ask: () => Promise<T>): Promise<T> {
+  if (context.csrf === '') await renewCsrf()
   try {
-    return await attempt(request)
+    return await ask()
   } catch (error) {
-    // Signing in elsewhere in this browser changed the token: fetch the new one, ask once more.
-    if (spare && error instanceof ApiError && error.code === 'csrf.failed' && (await renewCsrf())) {
-      return attempt(spare)
-    }
+    if (error instanceof ApiError && error.code === 'csrf.failed' && (await renewCsrf())) return ask()
     throw error
   }
 }
@@ -65,7 +69,15 @@ export function reportSignedOut(error: ApiError): ApiError {
   return error
 }
 
-async function renewCsrf(): Promise<boolean> {
+let renewing: Promise<boolean> | null = null
+
+/** One question, however many wait for its answer. */
+function renewCsrf(): Promise<boolean> {
+  renewing ??= askForCsrf().finally(() => (renewing = null))
+  return renewing
+}
+
+async function askForCsrf(): Promise<boolean> {
   try {
     const response = await attempt(new Request('/api/v1/auth/user', { credentials: 'same-origin' }))
     context.csrf = ((await response.json()) as Session).csrf_token

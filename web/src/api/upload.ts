@@ -1,4 +1,4 @@
-import { reportSignedOut, requestHeaders } from './client'
+import { reportSignedOut, requestHeaders, withCsrf } from './client'
 import { errorFromAnswer, errorFromFailure } from './error'
 import type { Attachment, Id } from './types'
 
@@ -10,6 +10,10 @@ export interface UploadOptions {
 
 /** By XMLHttpRequest, because fetch tells nothing about how far it got. Rejects with `ApiError` or AbortError. */
 export function uploadFile(workspace: Id, file: File, options: UploadOptions = {}): Promise<Attachment> {
+  return withCsrf(() => attempt(workspace, file, options))
+}
+
+function attempt(workspace: Id, file: File, options: UploadOptions): Promise<Attachment> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest()
     request.open('POST', `/api/v1/workspaces/${workspace}/files`)

@@ -44,6 +44,7 @@ export const useSession = defineStore('session', () => {
       if (!remembered || !error.retryable) throw error
       session.value = remembered
       known.value = true
+      configureClient({ csrf: '' })
     }
   }
 
