@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -60,7 +60,10 @@ class Walk:
 
     async def send(self, client: httpx.AsyncClient, method: str, path: str, workspace: str) -> httpx.Response:
         values = {**self.objects, "ws": workspace, "client_id": str(uuid4())}
-        fill = lambda text: re.sub(r"\{(\w+)\}", lambda m: values[m[1]], text)  # noqa: E731
+
+        def fill(text: str) -> str:
+            return re.sub(r"\{(\w+)\}", lambda m: values[m[1]], text)
+
         body = BODIES.get((method, path))
         more: dict[str, Any] = {}
         if body is not None:
@@ -70,7 +73,7 @@ class Walk:
         return await client.request(method.upper(), fill(path), params=QUERIES.get(path), **more)
 
 
-def _filled(value: Any, fill: Any) -> Any:
+def _filled(value: Any, fill: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {k: _filled(v, fill) for k, v in value.items()}
     if isinstance(value, list):

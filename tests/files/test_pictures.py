@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from kanal.files.pictures import THUMBNAIL_SIDE, NotAPictureError, make_thumbnail, measure
+from kanal.files.errors import NotAPictureError
+from kanal.files.pictures import THUMBNAIL_SIDE, make_thumbnail, measure
 from tests.files import samples
 
 

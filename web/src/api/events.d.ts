@@ -59,7 +59,7 @@ export interface MembershipUpdated {
   last_sequence: number
 }
 
-/** My place in a room. ``unread`` and ``mentions`` count up to 1000. */
+/** My place in a room. ``unread`` counts up to 1000 messages back. */
 export interface MembershipView {
   role: "member" | "owner"
   joined_at: string
