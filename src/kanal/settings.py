@@ -263,6 +263,9 @@ SECTIONS: dict[str, type[Any]] = {
 }
 
 
+DATABASES = ("sqlite", "mariadb", "mysql", "postgresql")
+
+
 def load(environment: Mapping[str, str] | None = None, *, env_file: Path | None = None) -> Settings:
     """Read and validate. Raises `SettingsError` naming the variable, also for a ``KANAL_*`` nobody knows."""
     values = dict(_read_env_file(env_file or Path(".env")))
@@ -315,6 +318,12 @@ def validate(settings: Settings) -> None:
     url = settings.http.public_url
     if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
         raise SettingsError("KANAL_PUBLIC_URL: must look like https://chat.example.com")
+    _check_address("KANAL_DATABASE_URL", settings.data.database_url, DATABASES)
+    if settings.data.database_url.startswith("sqlite") and not urlsplit(settings.data.database_url).path.strip("/"):
+        raise SettingsError("KANAL_DATABASE_URL: SQLite needs a file: sqlite:////absolute/path")
+    _check_address("KANAL_STORAGE_URL", settings.data.storage_url, ("file", "s3"))
+    _check_address("KANAL_REDIS_URL", settings.data.redis_url, ("redis", "rediss", "unix"))
+    _check_address("KANAL_SMTP_URL", settings.mail.smtp_url, ("smtp", "smtps"))
     prefix = settings.data.table_prefix
     if prefix and not (prefix.replace("_", "a").isalnum() and prefix[0].isalpha() and len(prefix) <= 20):
         raise SettingsError("KANAL_TABLE_PREFIX: letters, digits and _, at most 20, starting with a letter")
@@ -325,6 +334,19 @@ def validate(settings: Settings) -> None:
         raise SettingsError("KANAL_SECRET_KEYS: needed with a database server, the same on every node")
     if not settings.realtime.app_id.isdigit():
         raise SettingsError("KANAL_APP_ID: digits only")
+
+
+def _check_address(variable: str, url: str, schemes: tuple[str, ...]) -> None:
+    """Without repeating the address: it may hold a password."""
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise SettingsError(f"{variable}: {error}") from None
+    if parts.scheme not in schemes or "://" not in url:
+        raise SettingsError(f"{variable}: must begin with " + " or ".join(f"{s}://" for s in schemes))
 
 
 def secret_keys(settings: Settings) -> tuple[str, ...]:

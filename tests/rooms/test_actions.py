@@ -203,7 +203,7 @@ class TestJoiningAndLeaving:
         with refuses("permission.denied"):
             await world.do(actions.remove_member, rin, id_of(room), budi.user_id)
         await world.do(actions.remove_member, budi, id_of(room), rin.user_id)
-        with refuses("member.not_found"):
+        with refuses("room.member_not_found"):
             await world.do(actions.remove_member, admin, id_of(room), rin.user_id)
         await world.do(actions.remove_member, admin, id_of(room), budi.user_id)
         assert await people_of(world, sari, room) == {}

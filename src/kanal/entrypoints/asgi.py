@@ -71,8 +71,8 @@ def litestar_app(node: Node) -> Litestar:
             title="Kanal",
             version=__version__,
             description=DESCRIPTION,
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            path="/api/openapi.json",  # below its path the framework answers unknown addresses with a page of its own
+            render_plugins=[JsonRenderPlugin(path="/")],
             components=Components(
                 security_schemes={
                     "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name=identity_web.COOKIE),

@@ -50,6 +50,7 @@ def bind(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # bound alone, two that start at once would both get it
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

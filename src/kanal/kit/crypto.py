@@ -51,7 +51,7 @@ class KeyRing:
 
     def verify(self, purpose: str, text: str, signature: str) -> bool:
         """True when any key of the ring made this signature; constant time per key."""
-        return any(hmac.compare_digest(sign(derive(k, purpose), text), signature) for k in self._keys)
+        return any(equal(sign(derive(k, purpose), text), signature) for k in self._keys)
 
     def secret(self, purpose: str) -> str:
         """A stable derived secret (hex) for one purpose, under the oldest key so that rotation does not change it."""
@@ -77,5 +77,5 @@ def token_hash(token: str) -> bytes:
 
 
 def equal(one: str, other: str) -> bool:
-    """Constant-time comparison of two strings."""
-    return hmac.compare_digest(one.encode(), other.encode())
+    """Constant-time comparison of any two strings, as they may come in a header."""
+    return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))

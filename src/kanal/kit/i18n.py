@@ -60,7 +60,7 @@ def negotiate(accept_language: str) -> str:
         if tag and quality > 0:
             ranked.append((-quality, tag.strip()))
     wanted = [tag for _, tag in sorted(ranked, key=lambda pair: pair[0])]
-    return negotiate_locale([t.partition("-")[0] for t in wanted], LOCALES) or DEFAULT
+    return negotiate_locale([t.partition("-")[0].lower() for t in wanted], LOCALES) or DEFAULT
 
 
 def choose(query: Mapping[str, Any] | None, account: str | None, accept_language: str | None) -> str:

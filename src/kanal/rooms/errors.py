@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kanal.kit.errors import KanalError, conflict, field_error, forbidden, not_found, unprocessable
+from kanal.kit.errors import KanalError, Kind, conflict, field_error, forbidden, not_found, unprocessable
 
 
 def room_not_found() -> KanalError:
@@ -79,7 +79,7 @@ def search_too_short() -> KanalError:
 
 
 def member_not_found() -> KanalError:
-    return not_found("member")
+    return KanalError("room.member_not_found", Kind.NOT_FOUND)
 
 
 def too_many_rooms(limit: int) -> KanalError:
