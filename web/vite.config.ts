@@ -8,7 +8,10 @@ const server = process.env.DEV_SERVER ?? 'http://127.0.0.1:8000'
 export default defineConfig({
   plugins: [vue(), tailwind()],
   resolve: {
-    alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) },
+    alias: {
+      '@': fileURLToPath(new URL('./src', import.meta.url)),
+      entities: fileURLToPath(new URL('./src/features/rooms/text/entities.ts', import.meta.url)),
+    },
   },
   define: {
     __VUE_I18N_LEGACY_API__: false,
@@ -39,8 +42,9 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      '/api': server,
-      '/broadcasting': server,
+      // The server compares Origin with Host, so both must be the browser's.
+      '/api': { target: server, changeOrigin: false },
+      '/broadcasting': { target: server, changeOrigin: false },
       '/app': { target: server, ws: true },
     },
   },
