@@ -176,7 +176,7 @@ class World:
             _, secret = await sign_ins.sign_in(session, self.node.identity, user, ip="127.0.0.1", user_agent="test")
         return secret
 
-    async def client(self, who: WorkspaceAccess | User | None = None, **headers: str) -> httpx.AsyncClient:
+    async def client(self, who: WorkspaceAccess | User | None = None, /, **headers: str) -> httpx.AsyncClient:
         """HTTP to the node's application as this person (bearer token), or as a stranger."""
         if who is not None:
             headers["authorization"] = f"Bearer {await self.token(who)}"
