@@ -20,10 +20,12 @@ from kanal.files import actions as file_actions
 from kanal.identity.access import WorkspaceAccess, access_of
 from kanal.identity.actions import accounts, members, workspaces
 from kanal.identity.audit import SYSTEM
-from kanal.identity.models import User, Workspace
+from kanal.identity.models import Member, User, Workspace
 from kanal.identity.rules import Locale, Plan, Role
 from kanal.kit import clock
+from kanal.kit.events import Event
 from kanal.kit.ids import new_id
+from kanal.kit.tenancy import across_tenants
 from kanal.rooms import actions, message_actions
 from kanal.rooms.models import Message, Room, RoomMember
 from kanal.rooms.sending import Outgoing, send_messages
@@ -138,6 +140,15 @@ class _Stage:
             )
             await session.execute(sa.update(RoomMember).values(joined_at=founded), execution_options=plain)
             await session.execute(sa.update(Message).values(created_at=founded), execution_options=plain)
+            await session.execute(sa.update(Member).values(joined_at=founded), execution_options=plain)
+            # What was announced so far bears today's times, and nobody was there to hear it.
+            await session.execute(
+                sa.delete(Event).where(Event.workspace_id == self.workspace_id),
+                execution_options={
+                    **plain,
+                    **across_tenants("the log belongs to the kit; this is one workspace's part"),
+                },
+            )
 
     async def _say(self, line: Line) -> None:
         author = self.people[line.who]
@@ -185,18 +196,18 @@ class _Stage:
         return file.id
 
     async def _read(self) -> None:
-        """Everybody has read what is old, so that a fresh sign-in shows a believable number of unread messages."""
+        """Everybody has read what is old and what they answered, so that a sign-in shows believable numbers."""
         before = clock.now() - READ_BEFORE
         async with self.database.transaction(self.workspace_id) as session:
-            for room in (await session.scalars(sa.select(Room))).all():
-                reached = await session.scalar(
-                    sa.select(sa.func.max(Message.sequence)).where(
-                        Message.room_id == room.id, Message.created_at < before
+            for member in (await session.scalars(sa.select(RoomMember))).all():
+                member.read_sequence = (
+                    await session.scalar(
+                        sa.select(sa.func.coalesce(sa.func.max(Message.sequence), 0)).where(
+                            Message.room_id == member.room_id,
+                            sa.or_(Message.created_at < before, Message.user_id == member.user_id),
+                        )
                     )
-                )
-                await session.execute(
-                    sa.update(RoomMember).where(RoomMember.room_id == room.id).values(read_sequence=reached or 0),
-                    execution_options={"synchronize_session": False},
+                    or 0
                 )
 
 
