@@ -144,6 +144,29 @@ class Person:
         self.message(message).get_by_role("button", name="React", exact=True).click()
         self.page.get_by_role("button", name=f"React with {emoji}").click()
 
+    def open_details(self) -> None:
+        self.page.get_by_role("button", name="Details", exact=True).click()
+
+    def room_id(self, name: str) -> str:
+        """A room's id by its name, or by the name of the other one in a direct conversation."""
+        members = {one["name"]: one["user_id"] for one in self.api.call("GET", "members")["items"]}
+        rooms = self.api.call("GET", "chat/rooms")["items"]
+        found = [one for one in rooms if one["name"] == name]
+        found += [one for one in rooms if one["kind"] == "direct" and members.get(name) in one["member_ids"]]
+        return str(found[0]["id"])
+
+    def settled(self) -> None:
+        """Pictures are there, fonts are there, nothing moves any more."""
+        self.page.evaluate(
+            """async () => {
+                await document.fonts.ready
+                await Promise.all([...document.images].map((one) => one.decode().catch(() => undefined)))
+                await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+                const finite = document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
+                await Promise.all(finite.map((one) => one.finished.catch(() => undefined)))
+            }"""
+        )
+
     def fits_the_screen(self) -> None:
         """Nothing is wider than the screen."""
         sizes: dict[str, Any] = self.page.evaluate(

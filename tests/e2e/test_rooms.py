@@ -167,7 +167,7 @@ def test_older_messages_load_while_scrolling_up_and_nothing_jumps(open_browser: 
     james.enter(long_room)
     james.sees(f"Line {LINES} of {LINES}")
     held: list[Route] = []
-    james.page.route(re.compile(r"/messages\?.*before="), lambda route: held.append(route))
+    james.page.route(re.compile(r"/messages\?.*before="), held.append)
     with james.page.expect_request(re.compile(r"/messages\?.*before=")):
         james.log.hover()
         for _ in range(60):

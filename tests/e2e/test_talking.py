@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from tests.e2e.conftest import Open
 
@@ -178,12 +178,9 @@ def test_a_picture_has_a_thumbnail_and_a_file_a_name_and_a_size(open_browser: Op
     sari, budi = open_browser("sari").enter(room), open_browser("budi").enter(room)
     with sari.page.expect_file_chooser() as chooser:
         sari.page.get_by_role("button", name="Attach files").click()
-    chooser.value.set_files(
-        [
-            {"name": "counter.png", "mimeType": "image/png", "buffer": picture.getvalue()},
-            {"name": "prices.csv", "mimeType": "text/csv", "buffer": b"coffee,price\ngayo,90000\n"},
-        ]
-    )
+    counter: FilePayload = {"name": "counter.png", "mimeType": "image/png", "buffer": picture.getvalue()}
+    prices: FilePayload = {"name": "prices.csv", "mimeType": "text/csv", "buffer": b"coffee,price\ngayo,90000\n"}
+    chooser.value.set_files([counter, prices])
     tray = sari.page.get_by_role("list", name="Attached files")
     expect(tray.get_by_role("listitem")).to_have_count(2)
     sari.say("The new counter")

@@ -1,6 +1,6 @@
 import { effectScope } from 'vue'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { handleShortcut, useShortcut } from './shortcuts'
+import { handleShortcut, inChord, useShortcut } from './shortcuts'
 
 const scope = effectScope()
 const run = { palette: vi.fn(), rooms: vi.fn(), help: vi.fn() }
@@ -43,6 +43,15 @@ describe('shortcuts', () => {
     vi.advanceTimersByTime(2_000)
     press('r')
     expect(run.rooms).toHaveBeenCalledOnce()
+  })
+
+  it('own the second letter, whatever the place where it is pressed does with it', () => {
+    press('x')
+    expect(inChord()).toBe(false)
+    press('g')
+    expect(inChord()).toBe(true)
+    press('r')
+    expect(inChord()).toBe(false)
   })
 
   it('leave letters alone while somebody types', () => {

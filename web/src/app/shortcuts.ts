@@ -21,6 +21,11 @@ const MODIFIERS = new Set(['mod', 'shift', 'alt'])
 
 let pending: { key: string; at: number } | null = null
 
+/** The first of two keys has been pressed; the next one belongs to it and to nothing else. */
+export function inChord(): boolean {
+  return pending !== null && Date.now() - pending.at < CHORD_MS && shortcuts.some(({ keys }) => keys.startsWith(`${pending!.key} `))
+}
+
 /** Lives as long as the component that calls it. Later ones win over earlier ones with the same keys. */
 export function useShortcut(shortcut: Shortcut): void {
   shortcuts.push(shortcut)
@@ -34,7 +39,7 @@ export function handleShortcut(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing || !event.key) return
   const typing = isTyping(event.target)
   const pressed = combination(event)
-  const chord = pending && Date.now() - pending.at < CHORD_MS ? `${pending.key} ${pressed}` : null
+  const chord = inChord() ? `${pending!.key} ${pressed}` : null
   pending = null
 
   const match = chord ? find(chord, typing) : undefined

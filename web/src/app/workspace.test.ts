@@ -1,5 +1,5 @@
 import { createPinia, setActivePinia } from 'pinia'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Member } from '@/api/types'
 import { useSession } from './session'
 import { atLeast, useWorkspace } from './workspace'
@@ -45,5 +45,35 @@ describe('the directory of people', () => {
     expect(workspace.may('admin')).toBe(false)
     workspace.applyMember(member(2, { user_id: 'u1', role: 'admin' }))
     expect(workspace.may('admin')).toBe(true)
+  })
+})
+
+describe('a workspace that closes', () => {
+  const refuse = (status: number, code: string) =>
+    vi.stubGlobal('fetch', async () => new Response(JSON.stringify({ error: { code, message: 'No.', request_id: 'r' } }), { status }))
+
+  function open() {
+    const session = useSession()
+    session.session = {
+      user: { id: 'u1', name: 'Sari', email: 's@example.com', locale: 'en', theme: 'system', is_operator: false, avatar_color: null, created_at: '' },
+      csrf_token: '', realtime: { key: 'k', path: '/app', auth_endpoint: '/' },
+      workspaces: [{ id: 'w1', name: 'Acme', slug: 'acme', role: 'agent', status: 'active', plan: 'free' }],
+    }
+    useWorkspace().slug = 'acme'
+    return session
+  }
+
+  it('is known as suspended once the server says so', async () => {
+    const session = open()
+    refuse(403, 'workspace.suspended')
+    await expect(useWorkspace().refresh()).rejects.toMatchObject({ code: 'workspace.suspended' })
+    expect(session.workspaces[0]?.status).toBe('suspended')
+  })
+
+  it('is mine no longer when I am not in it', async () => {
+    const session = open()
+    refuse(404, 'workspace.not_found')
+    await expect(useWorkspace().refresh()).rejects.toMatchObject({ code: 'workspace.not_found' })
+    expect(session.workspaces).toEqual([])
   })
 })

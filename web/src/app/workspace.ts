@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive } from 'vue'
 import { api, call } from '@/api/client'
+import { isApiError } from '@/api/error'
 import type { Id, Member, Role, Workspace } from '@/api/types'
 import { onSignedOut, useSession } from './session'
 import { forgetAll, readJson, writeJson } from './storage'
@@ -53,11 +54,22 @@ export const useWorkspace = defineStore('workspace', () => {
     const [workspace, list] = await Promise.all([
       call(api.GET('/api/v1/workspaces/{ws}', { params })),
       call(api.GET('/api/v1/workspaces/{ws}/members', { params })),
-    ])
+    ]).catch((error: unknown) => {
+      learn(ws, error)
+      throw error
+    })
     if (id.value !== ws) return
     applyWorkspace(workspace)
     for (const member of list.items) applyMember(member)
     writeJson(SNAPSHOT + ws, list.items)
+  }
+
+  /** What a refusal says about the workspace: it is suspended, or I am not in it any more. */
+  function learn(ws: Id, error: unknown): void {
+    if (!isApiError(error)) return
+    const known = session.workspaces.find((one) => one.id === ws)
+    if (known && error.code === 'workspace.suspended') session.putWorkspace({ ...known, status: 'suspended' })
+    if (error.code === 'workspace.not_found') session.dropWorkspace(ws)
   }
 
   function close(): void {

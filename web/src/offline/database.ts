@@ -1,5 +1,5 @@
 /** What stays in this browser of one workspace for one person. Signing out removes all of it. */
-import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb'
+import { deleteDB, openDB, type DBSchema, type IDBPDatabase, type OpenDBCallbacks } from 'idb'
 import type { Job } from './outbox'
 
 interface Schema extends DBSchema {
@@ -49,10 +49,16 @@ export async function wipeDatabases(keepUser?: string): Promise<void> {
 /** What was read, not what was written: a session that ran out must not cost anybody their unsent messages. */
 export async function wipeCaches(): Promise<void> {
   for (const name of await known()) {
-    const database = await openDB<Schema>(name).catch(() => null)
+    // One that is being removed meanwhile must not be made again, without a shape.
+    const database = await openDB<Schema>(name, undefined, { upgrade: refuseToMake }).catch(() => null)
     if (database?.objectStoreNames.contains('cache')) await database.clear('cache').catch(() => undefined)
     database?.close()
   }
+}
+
+function refuseToMake(...[, , , making]: Parameters<NonNullable<OpenDBCallbacks<Schema>['upgrade']>>): void {
+  making.done.catch(() => undefined)
+  making.abort()
 }
 
 async function known(): Promise<string[]> {

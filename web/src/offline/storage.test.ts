@@ -51,6 +51,12 @@ it('a session that ran out hides what was read and keeps what was written', asyn
   again.close()
 })
 
+it('what was removed meanwhile is not made again', async () => {
+  localStorage.setItem('kanal.databases', JSON.stringify(['kanal/gone/w']))
+  await wipeCaches()
+  expect((await indexedDB.databases()).map((one) => one.name)).not.toContain('kanal/gone/w')
+})
+
 it('makes ids without a secure origin', () => {
   const original = crypto.randomUUID
   Object.defineProperty(crypto, 'randomUUID', { value: undefined, configurable: true })

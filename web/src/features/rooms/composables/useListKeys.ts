@@ -1,4 +1,5 @@
 import { nextTick, ref, watch, type Ref } from 'vue'
+import { inChord } from '@/app/shortcuts'
 import { isSpecial, type Row } from '../rows'
 
 /** Arrow keys walk through messages; letters do something with the one they stand on. */
@@ -35,7 +36,7 @@ export function useListKeys(options: {
 
   function onKeydown(event: KeyboardEvent): void {
     const target = event.target as HTMLElement
-    if (!target.hasAttribute('data-message') || event.ctrlKey || event.metaKey || event.altKey) return
+    if (!target.hasAttribute('data-message') || event.ctrlKey || event.metaKey || event.altKey || inChord()) return
     const row = options.rows()[active.value]
     if (event.key === 'ArrowUp') void focusRow(active.value - 1)
     else if (event.key === 'ArrowDown') void focusRow(active.value + 1)

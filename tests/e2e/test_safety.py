@@ -1,0 +1,230 @@
+"""What people write stays text, and who may not be here is not here. F-RO-05, F-AC-04, F-AC-05."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.api import Api
+from tests.e2e.conftest import Open
+from tests.e2e.person import NO_NETWORK, refused
+from tests.support.kanal_process import KanalProcess
+
+Room = Callable[..., str]
+HOSTILE = {
+    "script": "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'><svg onload='window.hacked = 3'>",
+    "style": "<style>body { display: none }</style><iframe src='https://evil.example'></iframe>",
+    "link": "[press here](javascript:window.hacked=4) [and here](data:text/html,<script>window.hacked=5</script>)",
+    "entities": "[one](&#106;avascript:window.hacked=6) <javascript:window.hacked=7> javascript:window.hacked=8",
+    "picture": '![seen](https://evil.example/pixel.png) ![x](x"onerror="window.hacked=9)',
+    "attribute": 'https://evil.example/"onmouseover="window.hacked=10 `x"onclick="window.hacked=11`',
+    "template": "{{ constructor.constructor('window.hacked = 12')() }} ${window.hacked = 13}",
+    "mention": "<@00000000-0000-7000-8000-000000000000> <@<img src=x onerror=window.hacked=14>>",
+    "override": "invoice \u202egnp.exe\u202c and \u2067\u202d mixed \u061c end",
+    "invisible": "pay\u200bpal\u200c\u200d\u2060\ufeff\u00ad.example",
+    "zalgo": "Z" + "\u0335\u0310\u0349" * 60 + " walks",
+    "tall": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466" * 120 + "\ufdfd" * 20 + "𒐫" * 40,
+    "wide": "W" * 4000,
+    "rtl": "مرحبا بالعالم <b>نص</b> https://مثال.example/\u202egnp",
+    "nested": ">" * 300 + "\n" + "- " * 200 + "\n" + "*" * 500 + "[" * 500,
+}
+
+
+def test_hostile_messages_are_text(open_browser: Open, room_of: Room) -> None:
+    """F-RO-05: nothing runs, nothing is loaded, no element of theirs is in the page, the next message stands as ever."""
+    room = room_of("sari", "budi", called="<img src=x onerror='window.hacked = 20'> <b>bold</b>")
+    sari = open_browser("sari")
+    asked: list[str] = []
+    sari.page.on("request", lambda request: asked.append(request.url))
+    sari.page.on("dialog", lambda dialog: sari.problems.append(f"dialog: {dialog.message}"))
+    sari.enter(room)
+    budi = Api(sari.url, "budi@kopi.example")
+    for body in HOSTILE.values():
+        budi.say(room, body)
+        budi.say(room, "plain")
+    budi.close()
+    expect(sari.line("plain").last).to_be_visible()
+    sari.page.reload()
+    sari.is_live()
+    for turn in range(2):
+        expect(sari.line("plain").last).to_be_visible()
+        inside = sari.log.get_by_role("article")
+        for forbidden in (
+            "script",
+            "iframe",
+            "style",
+            "object",
+            "svg[onload]",
+            "img[onerror]",
+            "b",
+            "[onmouseover]",
+            "[onclick]",
+        ):
+            expect(inside.locator(forbidden)).to_have_count(0)
+        for link in inside.get_by_role("link").all():
+            assert re.match(r"https?://|mailto:", link.get_attribute("href") or ""), link.evaluate("(a) => a.outerHTML")
+        sari.fits_the_screen()
+        sari.log.hover()
+        sari.page.mouse.wheel(0, -20_000 if turn == 0 else 20_000)
+    assert sari.page.evaluate("() => window.hacked") is None
+    assert [
+        url for url in asked if not url.startswith((sari.url, "data:", "blob:", sari.url.replace("http", "ws")))
+    ] == []
+
+
+def test_a_direction_mark_does_not_leave_its_message(open_browser: Open, room_of: Room) -> None:
+    """F-RO-05: names, times and the list of rooms read from left to right."""
+    room = room_of("sari", "budi", called="\u202eegatobas")
+    sari, budi = open_browser("sari").enter(room), open_browser("budi").enter(room)
+    budi.say("\u202eevil \u2067open")
+    sari.sees("open")
+    for piece in (
+        sari.message("open").locator("time"),
+        sari.message("open").locator(".bubble").get_by_text("Budi Santoso"),
+    ):
+        assert piece.evaluate("(one) => getComputedStyle(one).direction") == "ltr"
+        box = piece.bounding_box()
+        assert box is not None
+        assert box["width"] > 0
+
+
+def test_a_hostile_file_is_downloaded_and_not_run(open_browser: Open, room_of: Room) -> None:
+    """F-RO-05: a page that calls itself a picture, with a name that would be markup."""
+    room = room_of("sari", "budi")
+    sari, budi = open_browser("sari").enter(room), open_browser("budi").enter(room)
+    evil = b"<html><script>window.hacked = 1</script></html>"
+    with sari.page.expect_file_chooser() as chooser:
+        sari.page.get_by_role("button", name="Attach files").click()
+    name = "<img src=x onerror=window.hacked=2>\u202egnp.html"
+    chooser.value.set_files([{"name": name, "mimeType": "image/png", "buffer": evil}])
+    sari.say("Look at this")
+    message = budi.message("Look at this")
+    link = message.get_by_role("link").first
+    expect(link).to_be_visible()
+    answer = budi.context.request.get(budi.url + str(link.get_attribute("href")).removeprefix(budi.url))
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "html" not in answer.headers["content-type"]
+    expect(message.locator("img[onerror]")).to_have_count(0)
+    assert budi.page.evaluate("() => window.hacked") is None
+
+
+def test_a_session_that_is_ended_elsewhere_leads_to_the_sign_in_page(open_browser: Open) -> None:
+    """F-AC-05: from the list of sessions; and nothing of the workspace stays on that screen."""
+    here = open_browser("andi").visit("settings/sessions")
+    lost = open_browser("andi", user_agent="Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0")
+    lost.allows(refused(401), NO_NETWORK)
+    lost.visit("rooms")
+    lost.is_live()
+    here.page.reload()
+    here.page.get_by_role("button", name="End the session Firefox on Windows").click()
+    here.visit("rooms")
+    expect(lost.page).to_have_url(re.compile("/sign-in"), timeout=20_000)
+    expect(lost.page.get_by_text("Your session has ended. Sign in again.")).to_be_visible()
+    expect(lost.page.get_by_text("gudang-bandung")).to_have_count(0)
+    lost.visit("rooms")
+    expect(lost.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+
+def test_signing_out_leaves_nothing_in_the_browser(open_browser: Open, room_of: Room) -> None:
+    """F-AC-01: no cache, no draft, no cookie; the way back shows the sign-in page."""
+    room = room_of("dewi", called="shared computer")
+    dewi = open_browser("dewi").enter(room)
+    dewi.say("A secret")
+    dewi.sees("A secret")
+    dewi.composer.fill("A draft")
+    dewi.page.get_by_role("button", name="Account of Dewi Lestari").click()
+    dewi.page.get_by_role("menuitem", name="Sign out").click()
+    expect(dewi.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+    dewi.page.wait_for_function("() => !Object.keys(localStorage).some((key) => /draft|session|directory/.test(key))")
+    left = dewi.page.evaluate("async () => (await indexedDB.databases()).map((one) => one.name)")
+    assert [name for name in left if name.startswith("kanal/")] == []
+    assert dewi.context.cookies() == []
+    dewi.page.go_back()
+    expect(dewi.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+    expect(dewi.page.get_by_text("A secret")).to_have_count(0)
+
+
+@pytest.fixture
+def shop(server: KanalProcess, open_browser: Open) -> Iterator[Api]:
+    """A workspace of its own with an owner; tests may spoil it."""
+    stranger = open_browser(None).visit("/register")
+    name = f"Shop {stranger.page.evaluate('() => crypto.randomUUID().slice(0, 8)')}"
+    email = f"owner-{name.split()[1]}@shop.example"
+    stranger.page.get_by_label("Your name").fill("Olga Owner")
+    stranger.page.get_by_label("E-mail").fill(email)
+    stranger.page.get_by_role("textbox", name="Password").fill("kopi-nusantara")
+    stranger.page.get_by_label("Workspace name").fill(name)
+    stranger.page.get_by_role("button", name="Create account").click()
+    stranger.is_live()
+    stranger.page.close()
+    owner = Api(server.url, email)
+    yield owner
+    owner.close()
+
+
+def test_an_invited_person_joins_and_loses_everything_when_removed(open_browser: Open, shop: Api) -> None:
+    """F-AC-02, F-AC-04: by the link; access ends at once, on the open page too."""
+    link = shop.call("POST", "invitations", {"email": "kenji@kopi.example", "role": "agent"})["link"]
+    room = shop.create_room("shop floor")
+    kenji = open_browser("kenji")
+    kenji.allows(refused(403), refused(404), NO_NETWORK)
+    kenji.visit(re.sub(r"^https?://[^/]+", "", link))
+    kenji.page.get_by_role("button", name="Join the workspace").click()
+    kenji.is_live()
+    kenji.page.get_by_role("button", name="New", exact=True).click()
+    kenji.page.get_by_role("menuitem", name="Browse rooms").click()
+    kenji.page.get_by_role("button", name="Join shop floor").click()
+    kenji.say("Happy to be here")
+    kenji.sees("Happy to be here")
+    shop.call("DELETE", f"members/{kenji.api.id}")
+    expect(kenji.page.get_by_text("Happy to be here")).to_have_count(0, timeout=15_000)
+    expect(kenji.composer).to_have_count(0)
+    assert shop.bodies(room) == ["Happy to be here"]
+    mine = Api(kenji.url, "kenji@kopi.example")
+    mine.workspace = shop.workspace
+    assert mine.status("GET", "chat/rooms") in (403, 404)
+    mine.close()
+
+
+def test_a_suspended_workspace_says_so_and_opens_again(
+    open_browser: Open, shop: Api, server: KanalProcess, room_of: Room
+) -> None:
+    """F-AC-04: by `kanal workspace suspend`, on open pages too; other workspaces go on."""
+    slug, name = shop.workspace["slug"], shop.workspace["name"]
+    owner = open_browser(None)
+    owner.allows(refused(403), NO_NETWORK)
+    owner.context.request.post(
+        f"{owner.url}/api/v1/auth/login",
+        data={"email": shop.call("GET", "/auth/user")["user"]["email"], "password": "kopi-nusantara"},
+    )
+    owner.visit(f"/w/{slug}/rooms")
+    owner.is_live()
+    other = open_browser("sari").enter(room_of("sari", called="unharmed"))
+    _kanal(server, "workspace", "suspend", slug)
+    expect(owner.page.get_by_role("heading", name=f"{name} is suspended")).to_be_visible(timeout=20_000)
+    owner.page.reload()
+    expect(owner.page.get_by_role("heading", name=f"{name} is suspended")).to_be_visible()
+    other.say("Still here")
+    other.sees("Still here")
+    _kanal(server, "workspace", "activate", slug)
+    owner.page.reload()
+    owner.is_live()
+
+
+def _kanal(server: KanalProcess, *arguments: str) -> None:
+    """A command line beside the running server, on the same data."""
+    subprocess.run(
+        [str(Path(sys.executable).with_name("kanal")), *arguments],
+        env={"PATH": "/usr/bin:/bin", **server.settings},
+        cwd=server.folder,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )

@@ -1,0 +1,139 @@
+"""Every main page, from a small phone to a large screen, and read by axe in both themes. F-UI-01, 02, 03, 04."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from hatch_build import install
+from tests.e2e.conftest import ROOT, Open
+from tests.e2e.pages import DESK, PAGES, PHONE, SMALL_PHONE, MainPage, show
+from tests.e2e.person import Person
+
+Room = Callable[..., str]
+AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
+GRAVE = {"serious", "critical"}
+
+
+def _person(open_browser: Open, page: MainPage, **options: Any) -> Person:
+    return open_browser(None if page.stranger else "sari", **options)
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """Its source, from the web app's development packages."""
+    install(ROOT / "web", production=False)
+    return Path(AXE).read_text()
+
+
+def _violations(person: Person, axe: str) -> list[str]:
+    found: list[dict[str, Any]] = person.page.evaluate(
+        "async (source) => { if (!window.axe) (0, eval)(source); return (await axe.run({ resultTypes: ['violations'] })).violations }",
+        axe,
+    )
+    return [
+        f"{one['id']} ({one['impact']}): {node['html'][:200]} {node['failureSummary']}"
+        for one in found
+        if one["impact"] in GRAVE
+        for node in one["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_axe_finds_nothing_serious(open_browser: Open, axe: str, page: MainPage) -> None:
+    """F-UI-04: contrast, names, roles, landmarks; light and dark."""
+    person = _person(open_browser, page, color_scheme="light", reduced_motion="reduce", bypass_csp=True)
+    show(person, page)
+    found = [f"light {one}" for one in _violations(person, axe)]
+    person.page.emulate_media(color_scheme="dark")
+    expect(person.page.locator("html")).to_have_css("color-scheme", re.compile("dark"))
+    person.settled()
+    found += [f"dark {one}" for one in _violations(person, axe)]
+    assert found == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.phone], ids=lambda page: page.name)
+def test_nothing_is_wider_than_a_phone(open_browser: Open, page: MainPage) -> None:
+    """F-UI-03: 390 and 360 pixels; then a desk at 200 %."""
+    person = _person(open_browser, page, viewport=PHONE, has_touch=True, is_mobile=True, reduced_motion="reduce")
+    show(person, page)
+    person.fits_the_screen()
+    person.page.set_viewport_size(SMALL_PHONE)
+    person.settled()
+    person.fits_the_screen()
+
+
+def test_on_a_phone_panes_lie_on_each_other_and_back_leads_back(open_browser: Open, room_of: Room) -> None:
+    """F-UI-03: list, room, thread; the composer stands on the screen's edge."""
+    room = room_of("sari", "budi", called="pocket")
+    sari, budi = (
+        open_browser("sari", viewport=SMALL_PHONE, has_touch=True, is_mobile=True).visit("rooms"),
+        open_browser("budi").enter(room),
+    )
+    sari.room_link("pocket").tap()
+    expect(sari.room_list).to_be_hidden()
+    sari.composer.fill("From the bus")
+    sari.page.get_by_role("button", name="Send", exact=True).tap()
+    budi.sees("From the bus")
+    box = sari.composer.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= SMALL_PHONE["height"]
+    assert box["width"] >= 180
+    budi.choose("From the bus", "Reply in thread")
+    answer = budi.thread.get_by_role("textbox")
+    answer.fill("Have a good ride")
+    answer.press("Enter")
+    sari.message("From the bus").get_by_role("button", name="1 reply").tap()
+    expect(sari.thread.get_by_text("Have a good ride")).to_be_visible()
+    sari.fits_the_screen()
+    sari.thread.get_by_role("button", name=re.compile("Close|Back")).tap()
+    expect(sari.composer).to_be_visible()
+    sari.page.get_by_role("button", name="Back", exact=True).tap()
+    expect(sari.room_list).to_be_visible()
+    expect(sari.composer).to_be_hidden()
+    sari.page.get_by_role("navigation", name="Main").get_by_role("link", name="People").tap()
+    expect(sari.page.get_by_role("main").get_by_text("Dewi Lestari").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "scale"),
+    [("4k", {"width": 3840, "height": 2160}, 1), ("200 %", {"width": 720, "height": 450}, 2)],
+    ids=["4k", "200-percent"],
+)
+def test_a_room_can_be_used_at(open_browser: Open, name: str, size: dict[str, int], scale: int) -> None:
+    """F-UI-03: lines stay readable on 4K; at 200 % everything is still reached."""
+    sari = open_browser("sari", viewport=size, device_scale_factor=scale)
+    sari.visit(f"rooms/{sari.room_id('umum')}")
+    sari.sees("Ulasan bintang lima")
+    sari.fits_the_screen()
+    widest = max(box["width"] for box in (one.bounding_box() for one in sari.log.locator(".bubble").all()) if box)
+    assert widest <= 700, "lines longer than 65 characters are hard to read"
+    expect(sari.composer).to_be_in_viewport(ratio=1)
+    sari.composer.fill(f"Written at {name}")
+    sari.page.get_by_role("button", name="Send", exact=True).click()
+    sari.sees(f"Written at {name}")
+
+
+def test_the_list_of_rooms_keeps_the_width_it_was_given(open_browser: Open) -> None:
+    """F-UI-03: by mouse, remembered in the browser."""
+    sari = open_browser("sari", viewport=DESK).visit("rooms")
+    sari.is_live()
+    before = sari.room_list.bounding_box()
+    handle = sari.page.get_by_role("separator", name="Width of the list of rooms").bounding_box()
+    assert before is not None
+    assert handle is not None
+    x, y = handle["x"] + handle["width"] / 2, handle["y"] + 300
+    sari.page.mouse.move(x, y)
+    sari.page.mouse.down()
+    sari.page.mouse.move(x + 60, y, steps=4)
+    sari.page.mouse.up()
+    sari.page.reload()
+    expect(sari.room_list).to_be_visible()
+    after = sari.room_list.bounding_box()
+    assert after is not None
+    assert after["width"] == pytest.approx(before["width"] + 60, abs=4)
