@@ -195,6 +195,17 @@ class TestJoiningAndLeaving:
         await home.do(actions.leave_room, sari, id_of(room))
         assert await people_of(home, sari, room) == {}
 
+    async def test_the_first_to_enter_an_empty_room_owns_it(self, home: World) -> None:
+        sari = await home.found()
+        budi, rin = await home.member(sari), await home.member(sari, name="Rin")
+        room = await home.room(sari)
+        await home.do(actions.leave_room, sari, id_of(room))
+        entered = await home.do(actions.join_room, budi, id_of(room))
+        assert entered.membership is not None
+        assert entered.membership.role == "owner"
+        await home.do(actions.join_room, rin, id_of(room))
+        assert await people_of(home, sari, room) == {str(budi.user_id): "owner", str(rin.user_id): "member"}
+
     async def test_owner_and_admins_put_people_out(self, world: World) -> None:
         sari = await world.found()
         admin, budi = await world.member(sari, Role.ADMIN, "Ayu"), await world.member(sari)

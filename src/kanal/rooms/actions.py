@@ -339,7 +339,9 @@ async def _add_people(session: Session, room: Room, user_ids: Collection[UUID], 
 async def _enter(
     session: Session, access: WorkspaceAccess, room: Room, user_ids: Sequence[UUID], note: SystemNote
 ) -> None:
-    await _add_people(session, room, user_ids, role="member")
+    heirs = user_ids[:1] if room.member_count == 0 else []  # a room that everybody had left needs an owner again
+    await _add_people(session, room, heirs, role="owner")
+    await _add_people(session, room, user_ids[len(heirs) :], role="member")
     room.version += 1
     await session.flush()
     await system_line(session, access, room.id, note)
