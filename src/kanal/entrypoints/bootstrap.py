@@ -108,6 +108,7 @@ class Node:
     async def start(self) -> None:
         """The relay always, worker and scheduler when this node has those roles. The hub is the server's to start."""
         self._tasks.append(asyncio.create_task(self.relay.run(self._stopping)))
+        self._tasks.append(asyncio.create_task(self.database.maintain(self._stopping)))
         if self.worker is not None:
             self._tasks.append(asyncio.create_task(self.worker.run(self._stopping)))
         if self.scheduler is not None:

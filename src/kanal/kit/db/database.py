@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -191,6 +192,11 @@ class Database:
         """Hand-written reads in autocommit, as near to the driver as it gets."""
         async with self.driver.reading() as connection:
             yield Reader(self.driver, connection, workspace_id)
+
+    async def maintain(self, stop: asyncio.Event) -> None:
+        """What the embedded database wants done in the background; nothing with a server."""
+        if self.dialect == "sqlite" and self.url.database:
+            await sqlite.checkpoint_until(stop, self.url.database)
 
     async def ping(self) -> None:
         """Raises whatever the driver raises when the database cannot answer."""

@@ -9,8 +9,10 @@ through `Database.scan`, which uses threads.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +25,9 @@ from sqlalchemy.util import await_only
 
 LOCK_TIMEOUT = 10.0  # seconds another process may hold the write lock before a request fails
 PAGE_CACHE = -16_000  # kB, per connection
+CHECKPOINT_EVERY = 0.5  # seconds
+CHECKPOINT_ABOVE = 1024 * 1024  # bytes of write-ahead log; less is not worth a look
+OVERDUE_PAGES = 20_000  # 80 MB: a commit checkpoints by itself only when the one in the background does not keep up
 MEMORY_MAP = 128 * 1024 * 1024  # bytes
 
 
@@ -63,6 +68,7 @@ def prepare(connection: sqlite3.Connection, *, readonly: bool) -> None:
         "synchronous=normal",
         "foreign_keys=on",
         "busy_timeout=0",
+        f"wal_autocheckpoint={OVERDUE_PAGES}",
         "temp_store=memory",
         f"cache_size={PAGE_CACHE}",
         f"mmap_size={MEMORY_MAP}",
@@ -103,6 +109,29 @@ def make_engine(path: str, *, readonly: bool, size: int) -> AsyncEngine:
             begin_immediate(connection)
 
     return engine
+
+
+async def checkpoint_until(stop: asyncio.Event, path: str) -> None:
+    """Move the write-ahead log into the database file in a thread, so that no commit on the loop waits for the disk."""
+    log = Path(path + "-wal")
+    written = 0
+
+    def checkpoint() -> None:
+        nonlocal written
+        try:
+            state = log.stat()
+        except FileNotFoundError:
+            return
+        if state.st_size < CHECKPOINT_ABOVE or state.st_mtime_ns == written:
+            return
+        written = state.st_mtime_ns
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("pragma wal_checkpoint(passive)").close()
+
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), CHECKPOINT_EVERY)
+        await asyncio.to_thread(checkpoint)
 
 
 def make_scanning_engine(path: str) -> AsyncEngine:
