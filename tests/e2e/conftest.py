@@ -77,35 +77,58 @@ def accounts(server: KanalProcess) -> Iterator[Callable[[str], Api]]:
         api.close()
 
 
+class Visitors:
+    """Opens browsers and hands back what went wrong in them."""
+
+    def __init__(self, browser: Browser, server: KanalProcess, accounts: Callable[[str], Api]) -> None:
+        self._browser, self._server, self._accounts = browser, server, accounts
+        self.opened: list[Person] = []
+
+    def open(self, name: str | None, **options: Any) -> Person:
+        """Somebody signed in, or for `None` a stranger. The options are those of Playwright's `new_context`."""
+        settings = {"locale": "en-US", "timezone_id": "Asia/Jakarta", "viewport": {"width": 1280, "height": 800}}
+        context = self._browser.new_context(**{**settings, **options})
+        context.set_default_timeout(PATIENCE)
+        person = Person(context, self._server.url, self._accounts(name) if name else None)
+        self.opened.append(person)
+        return person.sign_in() if name else person
+
+    def picture(self, test: str) -> None:
+        """What each of them sees now, into `.cache/e2e/`."""
+        FAILURES.mkdir(parents=True, exist_ok=True)
+        for number, person in enumerate(self.opened):
+            if not person.page.is_closed():
+                name = re.sub(r"\W+", "-", test)
+                person.page.screenshot(path=FAILURES / f"{name}-{number}.png")
+
+    def check(self) -> None:
+        """Raises when a page logged an error since the last time."""
+        problems = [problem for person in self.opened for problem in person.problems]
+        for person in self.opened:
+            person.problems.clear()
+        assert problems == [], "the browser reported:\n" + "\n".join(problems)
+
+    def close(self) -> None:
+        for person in self.opened:
+            person.context.close()
+
+
+def has_failed(request: pytest.FixtureRequest) -> bool:
+    """Whether this fixture's test failed, or never ran."""
+    return request.node.stash.get(FAILED, True)
+
+
 @pytest.fixture
 def open_browser(
     request: pytest.FixtureRequest, browser: Browser, server: KanalProcess, accounts: Callable[[str], Api]
 ) -> Iterator[Open]:
-    """Makes people with a browser each: `open_browser("sari")` is signed in, `open_browser(None)` a stranger.
-
-    Further arguments are those of Playwright's `new_context`.
-    """
-    opened: list[Person] = []
-
-    def make(name: str | None, *, url: str = server.url, **options: Any) -> Person:
-        settings = {"locale": "en-US", "timezone_id": "Asia/Jakarta", "viewport": {"width": 1280, "height": 800}}
-        context = browser.new_context(**{**settings, **options})
-        context.set_default_timeout(PATIENCE)
-        person = Person(context, url, accounts(name) if name else None)
-        opened.append(person)
-        return person.sign_in() if name else person
-
-    yield make
-    failed = request.node.stash.get(FAILED, True)
-    if failed:
-        FAILURES.mkdir(parents=True, exist_ok=True)
-    for number, person in enumerate(opened):
-        if failed and not person.page.is_closed():
-            name = re.sub(r"\W+", "-", request.node.name)
-            person.page.screenshot(path=FAILURES / f"{name}-{number}.png")
-        person.context.close()
-    problems = [problem for person in opened for problem in person.problems]
-    assert problems == [], "the browser reported:\n" + "\n".join(problems)
+    """Makes people with a browser each: `open_browser("sari")` is signed in, `open_browser(None)` a stranger."""
+    visitors = Visitors(browser, server, accounts)
+    yield visitors.open
+    if has_failed(request):
+        visitors.picture(request.node.name)
+    visitors.close()
+    visitors.check()
 
 
 @pytest.fixture

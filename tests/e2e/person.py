@@ -108,7 +108,7 @@ class Person:
 
     @property
     def composer(self) -> Locator:
-        return self.page.get_by_role("textbox", name=re.compile("^(Message |Tulis |.*メッセージ)")).first
+        return self.page.get_by_role("textbox", name=re.compile("^Message( |$)")).first
 
     def message(self, text: str) -> Locator:
         """A message that the server knows, with its reactions and what hangs on it."""
