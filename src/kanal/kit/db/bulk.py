@@ -55,6 +55,24 @@ async def insert_counted(
     return keys
 
 
+async def insert_unless_there(
+    session: Session, table: str, columns: tuple[str, ...], row: Sequence[Any], *, key: str
+) -> None:
+    """One row, or nothing when another has the same value in the unique column ``key``, also one not committed yet."""
+    _check(session, columns, [row])
+    await session.fetch(_ignoring(table, columns, key, session.dialect), **_values(columns, [row]))
+
+
+@lru_cache(maxsize=32)
+def _ignoring(table: str, columns: tuple[str, ...], key: str, dialect: str) -> Statement:
+    sql = _statement(table, columns, 1, None).sql
+    if dialect == "mysql":
+        sql = sql.replace("INSERT INTO", "INSERT IGNORE INTO", 1)
+    else:
+        sql += f" ON CONFLICT ({key}) DO NOTHING"
+    return Statement(sql, across_tenants="rows are checked one by one")
+
+
 _LAST_KEY = Statement("SELECT LAST_INSERT_ID()")
 
 

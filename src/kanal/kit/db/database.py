@@ -53,7 +53,8 @@ class Session(AsyncSession):
     async def fetch(self, statement: Statement, **values: Any) -> list[Row]:
         """Run hand-written SQL in this transaction; ``:workspace_id`` is bound to the session's own workspace.
 
-        Raises `DuplicateError` and `ConflictError`; anything else is the driver's own.
+        Raises `DuplicateError` and `ConflictError`; anything else is the driver's own. After any of them let the transaction
+        end: SQLAlchemy does not see these failures, so a savepoint does not mend them.
         """
         if TENANT in values and self.workspace_id is not None and values[TENANT] != self.workspace_id:
             raise ValueError("a session speaks for one workspace only")

@@ -10,8 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from kanal.kit import clock
-from kanal.kit.db import DuplicateError
-from kanal.kit.db.bulk import insert_rows
+from kanal.kit.db.bulk import insert_rows, insert_unless_there
 from kanal.kit.db.database import Session
 from kanal.kit.jobs.models import Job
 
@@ -91,7 +90,7 @@ async def store_pending(session: Session) -> None:
         set((await session.scalars(sa.select(Job.unique_key).where(Job.unique_key.in_(keys)))).all()) if keys else set()
     )
     plain: list[tuple[Any, ...]] = []
-    stored = 0
+    unique_rows: dict[str, tuple[Any, ...]] = {}
     for kind, payload, delay, unique, serial in pending:
         key = _key(kind, unique)
         row = (
@@ -108,22 +107,15 @@ async def store_pending(session: Session) -> None:
         if key is None:
             plain.append(row)
         elif key not in taken:
-            taken.add(key)
-            stored += await _insert_unique(session, row)
+            unique_rows.setdefault(key, row)
     if plain:
         await insert_rows(session, "jobs", _COLUMNS, plain)
-    if plain or stored:
-        session.outbox["jobs"] = len(plain) + stored
-
-
-async def _insert_unique(session: Session, row: tuple[Any, ...]) -> bool:
-    """False when another transaction was quicker: then the work stands for both, and neither fails."""
-    try:
-        async with session.begin_nested():
-            await insert_rows(session, "jobs", _COLUMNS, [row])
-    except DuplicateError:
-        return False
-    return True
+    # Last and in one order: whoever waits here for another transaction's key holds nothing that one still wants. If that
+    # one commits first, its job stands for both.
+    for key in sorted(unique_rows):
+        await insert_unless_there(session, "jobs", _COLUMNS, unique_rows[key], key="unique_key")
+    if plain or unique_rows:
+        session.outbox["jobs"] = len(plain) + len(unique_rows)
 
 
 def _key(kind: JobType[Any], key: str | None) -> str | None:
