@@ -115,7 +115,7 @@ class Visitors:
 
 def has_failed(request: pytest.FixtureRequest) -> bool:
     """Whether this fixture's test failed, or never ran."""
-    return request.node.stash.get(FAILED, True)
+    return bool(request.node.stash.get(FAILED, True))
 
 
 @pytest.fixture

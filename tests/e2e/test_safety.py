@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from tests.e2e.api import Api
 from tests.e2e.conftest import Open
@@ -102,7 +102,8 @@ def test_a_hostile_file_is_downloaded_and_not_run(open_browser: Open, room_of: R
     with sari.page.expect_file_chooser() as chooser:
         sari.page.get_by_role("button", name="Attach files").click()
     name = "<img src=x onerror=window.hacked=2>\u202egnp.html"
-    chooser.value.set_files([{"name": name, "mimeType": "image/png", "buffer": evil}])
+    upload: FilePayload = {"name": name, "mimeType": "image/png", "buffer": evil}
+    chooser.value.set_files(upload)
     sari.say("Look at this")
     message = budi.message("Look at this")
     link = message.get_by_role("link").first
