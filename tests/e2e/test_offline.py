@@ -153,7 +153,11 @@ def test_an_edit_that_is_refused_is_taken_back(open_browser: Open, room_of: Room
     sari.sees("The original")
     sari.allows(refused(403))
     held: list[Route] = []
-    sari.page.route(re.compile(r"/chat/messages/[^/]+$"), held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    sari.page.route(re.compile(r"/chat/messages/[^/]+$"), hold)
     sari.choose("The original", "Edit")
     sari.say("The forgery")
     expect(sari.message("The forgery")).to_be_visible()

@@ -167,7 +167,11 @@ def test_older_messages_load_while_scrolling_up_and_nothing_jumps(open_browser: 
     james.enter(long_room)
     james.sees(f"Line {LINES} of {LINES}")
     held: list[Route] = []
-    james.page.route(re.compile(r"/messages\?.*before="), held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    james.page.route(re.compile(r"/messages\?.*before="), hold)
     with james.page.expect_request(re.compile(r"/messages\?.*before=")):
         james.log.hover()
         for _ in range(60):

@@ -76,6 +76,24 @@ def test_unread_messages_are_counted_until_they_are_read(open_browser: Open, roo
     assert sari.api.room("counted")["membership"]["unread"] == 0
 
 
+def test_what_was_seen_just_before_going_elsewhere_is_read(open_browser: Open, room_of: Room) -> None:
+    """F-RO-03: markers are sent now and then, the last one when the room is left."""
+    room, other = room_of("sari", "james", called="glanced at"), room_of("sari", called="next room")
+    sari, james = open_browser("sari").enter(room), open_browser("james").enter(room)
+    for number in range(1, 4):
+        james.say(f"Quick {number}")
+    sari.sees("Quick 3")
+    sari.open_room("next room")
+    expect(sari.room_link("glanced at").get_by_label(re.compile("unread"))).to_have_count(0)
+    with sari.page.expect_response(re.compile(f"{room}/read")) as answer:
+        james.say("Quick 4")
+        expect(sari.room_link("glanced at").get_by_label("1 unread message")).to_be_visible()
+        sari.open_room("glanced at")
+    assert answer.value.ok
+    assert sari.api.room("glanced at")["membership"]["unread"] == 0
+    assert sari.api.bodies(other) == []
+
+
 def test_a_message_is_edited_and_deleted_for_both(open_browser: Open, room_of: Room) -> None:
     """F-RO-02: edit, delete with undo."""
     room = room_of("sari", "budi")

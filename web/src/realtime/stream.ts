@@ -65,7 +65,10 @@ export class WorkspaceStream {
       create: () => this.newPusher(),
       onState: this.stateChanged,
       onFrame: this.received,
-      onSubscribed: () => void this.refresh(),
+      onSubscribed: () => {
+        live.value = 'live' // not before: until then others' words pass by
+        void this.refresh()
+      },
       onRevoked: (channel) => consumer.onRevoked?.(channel),
       onRefused: options.onRefused,
     })
@@ -157,7 +160,6 @@ export class WorkspaceStream {
   private readonly stateChanged = (state: SocketState): void => {
     if (state === 'connected') {
       this.ever = true
-      live.value = 'live'
     } else if (state !== 'stopped') {
       onlineUsers.clear()
       live.value = this.ever ? 'reconnecting' : 'connecting'

@@ -66,6 +66,12 @@ export function useReading(roomId: Ref<Id>, active: Ref<boolean>) {
     }
   }
 
-  onScopeDispose(() => clearTimeout(timer))
+  // What was read in the last moment before one goes elsewhere is read, too.
+  onScopeDispose(() => {
+    clearTimeout(timer)
+    timer = undefined
+    flush()
+    clearTimeout(timer)
+  })
   return { line, look, clearLine: () => (line.value = null) }
 }

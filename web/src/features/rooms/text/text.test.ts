@@ -3,6 +3,7 @@ import { mount } from '@vue/test-utils'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { VNode } from 'vue'
+import { endsRightToLeft } from './direction'
 import { excerpt } from './excerpt'
 import { highlight } from './highlight'
 import { emojiOnly, plainText } from './markdown'
@@ -94,6 +95,14 @@ describe('emoji alone', () => {
     expect(emojiOnly('1️⃣')).toBe(1)
     for (const text of ['ok 🎉', '12', '', '#', '©x']) expect(emojiOnly(text)).toBe(0)
   })
+})
+
+it('the time finds its place by the direction of the last paragraph', () => {
+  expect(endsRightToLeft('مرحبا بالعالم with English inside')).toBe(true)
+  expect(endsRightToLeft('hello عالم')).toBe(false)
+  expect(endsRightToLeft('مرحبا\n\nhello')).toBe(false)
+  expect(endsRightToLeft('hello\n\n- 12 שלום\n')).toBe(true)
+  expect(endsRightToLeft('🎉 123')).toBe(false)
 })
 
 describe('words that were searched for, in the message itself', () => {
