@@ -63,9 +63,7 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
     """Serve until SIGTERM or SIGINT, then drain and stop. Raises `CannotStartError`."""
     listener = bind(settings)
     raise_descriptor_limit()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = _until_told()
     node = await open_node(settings, work=work)
     try:
         if with_demo:
@@ -134,9 +132,7 @@ async def open_node(settings: Settings, *, work: bool = True) -> Node:
 
 async def run_worker(settings: Settings) -> None:
     """Jobs, schedules and the relay, without HTTP."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = _until_told()
     node = await open_node(settings)
     await node.hub.start()
     await node.start()
@@ -144,6 +140,14 @@ async def run_worker(settings: Settings) -> None:
     await stop.wait()
     await node.hub.stop()
     await node.stop()
+
+
+def _until_told() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 def _first_line(error: BaseException) -> str:

@@ -14,9 +14,7 @@ from kanal.identity.audit import Target
 from kanal.identity.rules import Permission
 from kanal.kit import clock, events
 from kanal.kit.db import Session
-from kanal.kit.db.bulk import insert_rows
-from kanal.kit.ids import NIL
-from kanal.rooms import errors, queries, rules, search
+from kanal.rooms import errors, mentions, queries, rules, search
 from kanal.rooms.events import MESSAGE_UPDATED, ROOM_UPDATED, MessageUpdated, RoomShown, room_channel
 from kanal.rooms.models import Message, MessageMention, Room, RoomMember
 from kanal.rooms.schemas import MessageView
@@ -128,19 +126,7 @@ async def _replace_mentions(session: Session, message: Message) -> None:
         .where(MessageMention.room_id == message.room_id, MessageMention.sequence == message.sequence)
         .execution_options(synchronize_session=False)
     )
-    rows = [
-        (
-            session.workspace_id,
-            message.room_id,
-            NIL if m == rules.EVERYBODY else UUID(m),
-            message.sequence,
-            message.user_id,
-        )
-        for m in message.mentions or []
-    ]
-    if rows:
-        columns = ("workspace_id", "room_id", "user_id", "sequence", "author_id")
-        await insert_rows(session, "message_mentions", columns, rows)
+    await mentions.store(session, [(message.room_id, message.sequence, message.user_id, message.mentions or [])])
 
 
 async def _refresh_last(session: Session, room: Room, message: Message) -> None:

@@ -55,11 +55,13 @@ class TimelineQuery:
         return [encode_message(row) for row in await reader.fetch(self._rows, **values)]
 
 
-_TIMELINE = f"SELECT {MESSAGE_COLUMNS} FROM {{messages}} WHERE workspace_id = :workspace_id AND room_id = :room_id"
 _LATEST = TimelineQuery("AND parent_id IS NULL ORDER BY sequence DESC LIMIT :size")
 _BEFORE = TimelineQuery("AND parent_id IS NULL AND sequence < :sequence ORDER BY sequence DESC LIMIT :size")
 _AFTER = TimelineQuery("AND parent_id IS NULL AND sequence > :sequence ORDER BY sequence LIMIT :size")
-_REPLIES = Statement(_TIMELINE + " AND parent_id = :parent_id AND sequence > :sequence ORDER BY sequence LIMIT :size")
+_REPLIES = Statement(
+    f"SELECT {MESSAGE_COLUMNS} FROM {{messages}} WHERE workspace_id = :workspace_id AND room_id = :room_id"
+    " AND parent_id = :parent_id AND sequence > :sequence ORDER BY sequence LIMIT :size"
+)
 _ONE = Statement(f"SELECT {MESSAGE_COLUMNS} FROM {{messages}} WHERE workspace_id = :workspace_id AND id = :id")
 _UNREAD = Statement(
     "SELECT rm.room_id, COUNT(*) FROM {room_members} rm"

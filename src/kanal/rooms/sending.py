@@ -24,8 +24,8 @@ from kanal.kit import clock, events
 from kanal.kit.db import ConflictError, Database, DuplicateError, Session, Statement, as_id
 from kanal.kit.db.bulk import insert_rows
 from kanal.kit.errors import KanalError, Kind
-from kanal.kit.ids import NIL, new_id
-from kanal.rooms import errors, queries, rules, search
+from kanal.kit.ids import new_id
+from kanal.rooms import errors, mentions, queries, rules, search
 from kanal.rooms.events import MESSAGE_SENT, MESSAGE_UPDATED, MessageSent, MessageUpdated, room_channel
 from kanal.rooms.models import Message
 from kanal.rooms.schemas import LastMessage, MessageView, Quote, SystemNote
@@ -243,7 +243,10 @@ async def _store(
         last[one.room_id] = last.get(one.room_id) if one.parent_id else draft
     await insert_rows(session, "messages", _MESSAGE_COLUMNS, rows)
     await search.index(session, [(d.id, d.outgoing.room_id, d.outgoing.body) for d in drafts.values()])
-    await _store_mentions(session, list(drafts.values()))
+    placed = drafts.values()
+    await mentions.store(
+        session, [(d.outgoing.room_id, d.sequence, d.outgoing.access.user_id, d.mentions) for d in placed]
+    )
     for room_id, newest in last.items():
         if newest is None:
             sent_at = max(d.outgoing.sent_at or at for d in drafts.values() if d.outgoing.room_id == room_id)
@@ -309,18 +312,6 @@ def _last_message(draft: _Draft, at: int) -> str:
         clock.iso_milliseconds(at) or "",
     )
     return encoder.encode(shown).decode()
-
-
-async def _store_mentions(session: Session, drafts: Sequence[_Draft]) -> None:
-    rows = [
-        (session.workspace_id, d.outgoing.room_id, NIL if m == rules.EVERYBODY else UUID(m), d.sequence, author)
-        for d in drafts
-        for author in (d.outgoing.access.user_id,)
-        for m in d.mentions
-    ]
-    if rows:
-        columns = ("workspace_id", "room_id", "user_id", "sequence", "author_id")
-        await insert_rows(session, "message_mentions", columns, rows)
 
 
 async def _add_reply(session: Session, draft: _Draft, at: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 import sqlite3
@@ -102,7 +103,7 @@ class SqliteDriver:
             self._reader = None
 
 
-class _Pooled:
+class _Pooled(abc.ABC):
     """What asyncmy's and asyncpg's pools have in common: made on first use, once."""
 
     def __init__(self, url: sa.URL, size: int) -> None:
@@ -111,8 +112,9 @@ class _Pooled:
         self._pool: Any = None
         self._making = asyncio.Lock()
 
+    @abc.abstractmethod
     async def _make(self) -> Any:
-        raise NotImplementedError
+        """The driver's own pool."""
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Any]:
