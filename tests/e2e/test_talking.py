@@ -8,6 +8,7 @@ from collections.abc import Callable
 from playwright.sync_api import FilePayload, expect
 
 from tests.e2e.conftest import Open
+from tests.e2e.waiting import comes_to
 
 Room = Callable[..., str]
 
@@ -211,8 +212,12 @@ def test_a_picture_has_a_thumbnail_and_a_file_a_name_and_a_size(open_browser: Op
     with budi.page.expect_download() as download:
         message.get_by_role("link", name=re.compile("prices.csv")).click()
     assert download.value.path().read_bytes() == b"coffee,price\ngayo,90000\n"
-    kept = budi.api.messages(room)[-1]["attachments"][0]
-    assert (kept["width"], kept["height"], kept["thumbnail"]) == (1600, 900, True)
+
+    def kept() -> tuple[int, int, bool]:
+        file = budi.api.messages(room)[-1]["attachments"][0]
+        return file["width"], file["height"], file["thumbnail"]
+
+    comes_to(kept, (1600, 900, True))  # a job makes the thumbnail
     tile.click()
     large = budi.page.get_by_role("dialog").get_by_role("img", name="counter.png")
     expect(large).to_be_visible()
