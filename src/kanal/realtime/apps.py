@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Protocol
 from urllib.parse import urlsplit
+
+WEBHOOK_EVENTS = frozenset(
+    {
+        "channel_occupied",
+        "channel_vacated",
+        "member_added",
+        "member_removed",
+        "client_event",
+        "cache_miss",
+        "subscription_count",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Where an app's backend is told what happens on its channels."""
+
+    url: str
+    events: frozenset[str] = frozenset()
+    """Names out of ``WEBHOOK_EVENTS``; empty stands for all of them."""
+    channel_prefix: str = ""
+    """Only channels whose names begin so."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent along with every request. May hold a password, so they are not shown."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError``."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"webhook {self.url!r} is not an http or https address")
+        unknown = self.events - WEBHOOK_EVENTS
+        if unknown:
+            raise ValueError(f"webhook {self.url}: no such event: {', '.join(sorted(unknown))}")
+
+    def wants(self, event: str, channel: str) -> bool:
+        return (not self.events or event in self.events) and channel.startswith(self.channel_prefix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +83,20 @@ class App:
     """How long a cache channel keeps its last event."""
     encryption_master_key: bytes | None = field(default=None, repr=False)
     """32 bytes from which the shared secret of each private-encrypted channel is derived."""
+    webhooks: tuple[Webhook, ...] = ()
+    subscription_counts: bool = False
+    """Tell subscribers of all but presence channels how many they are (``pusher_internal:subscription_count``)."""
+    history_events: int = 0
+    """Server events kept per channel for clients that come back; 0 keeps none."""
+    history_seconds: int = 300
+    user_authentication: bool = True
+    """Whether connections may sign in (``pusher:signin``)."""
+    watchlist_max: int = 100
+    """Users one user may watch, Pusher's documented limit; beyond it error 4302, the sign-in still holds."""
+    max_event_channels: int = 100
+    """Channels one call of the HTTP API may publish to, Pusher's documented limit."""
+    max_batch: int = 10
+    """Events in one call of ``batch_events``, Pusher's documented limit."""
 
     def __post_init__(self) -> None:
         """Raises ``ValueError``. Ids become parts of broker topics, keys parts of a path."""
@@ -55,6 +106,8 @@ class App:
             raise ValueError(f"app {self.id}: key or secret is missing, or the key has a slash")
         if self.activity_timeout < 1:
             raise ValueError(f"app {self.id}: activity_timeout must be at least 1 s; pusher-js refuses 0")
+        if self.max_event_channels < 1 or self.max_batch < 1:
+            raise ValueError(f"app {self.id}: max_event_channels and max_batch must be at least 1")
         if self.encryption_master_key is not None and len(self.encryption_master_key) != 32:
             raise ValueError(f"app {self.id}: the encryption master key must have 32 bytes")
 
@@ -62,6 +115,11 @@ class App:
     def max_frame_size(self) -> int:
         """JSON may escape every byte of the data six-fold (``\\u0000``), and ``auth`` and ``channel_data`` need room."""
         return 6 * max(self.max_message_size, self.presence_max_user_bytes) + 16_384
+
+    @property
+    def max_body_size(self) -> int:
+        """Of one call of the HTTP API: a full batch with every byte escaped, or one event to the most channels."""
+        return 6 * self.max_message_size * self.max_batch + 256 * self.max_event_channels + 16_384
 
     def allows_origin(self, origin: str | None) -> bool:
         """No ``Origin`` header means no browser, and so no foreign page that borrows a user's browser."""
@@ -77,6 +135,10 @@ class App:
         )
 
 
+AppWatcher = Callable[[App | None, App], None]
+"""Called with the new app, or ``None`` when it is gone, and the old one. An app that is added is not told."""
+
+
 class AppSource(Protocol):
     """Where apps come from. Lookups are synchronous: they happen for every handshake and must be in memory."""
 
@@ -84,9 +146,14 @@ class AppSource(Protocol):
 
     def by_id(self, app_id: str) -> App | None: ...
 
+    def all(self) -> Iterable[App]: ...
+
+    def watch(self, callback: AppWatcher) -> None:
+        """``callback`` runs on the event loop, after the lookups give the new answer."""
+
 
 class StaticApps:
-    """Apps known at start. Raises ``ValueError`` when an id or a key is used twice."""
+    """Apps known at start, which never change. Raises ``ValueError`` when an id or a key is used twice."""
 
     def __init__(self, apps: Iterable[App]) -> None:
         self._by_key: dict[str, App] = {}
@@ -102,3 +169,9 @@ class StaticApps:
 
     def by_id(self, app_id: str) -> App | None:
         return self._by_id.get(app_id)
+
+    def all(self) -> Iterable[App]:
+        return self._by_id.values()
+
+    def watch(self, callback: AppWatcher) -> None:
+        """Nothing to tell."""
