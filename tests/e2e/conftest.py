@@ -11,19 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.api import Api, address
 from tests.e2e.person import Person
+from tests.e2e.waiting import LIMIT
 from tests.support.kanal_process import KanalProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILURES = ROOT / ".cache/e2e"
 DEMO = ("sari", "budi", "misaki", "james", "dewi", "andi", "kenji")
-PATIENCE = 10_000  # ms; two cores are shared with other tests
+PATIENCE = LIMIT * 1000  # ms; what goes well is seen at once, so only a failure takes as long
+TEST_TIME = 600  # seconds for one test; some look at every page twice
 
 Open = Callable[..., Person]
 FAILED = pytest.StashKey[bool]()
+
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(TEST_TIME))
 
 
 @pytest.hookimpl(wrapper=True)

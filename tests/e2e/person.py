@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, WebError, expect
 
 from tests.e2e.api import PASSWORD, Api
+from tests.e2e.waiting import LIMIT
 
 # What the browser itself says when a request does not get through or is refused; tests that provoke it allow it.
 NO_NETWORK = r"net::ERR_(INTERNET_DISCONNECTED|CONNECTION_REFUSED|CONNECTION_RESET|FAILED|SOCKET_NOT_CONNECTED|EMPTY_RESPONSE|NETWORK_CHANGED|ABORTED)|WebSocket connection to .* failed"
@@ -100,7 +102,7 @@ class Person:
         self.room_link(name).click()
         expect(self.page.get_by_role("log", name=f"Messages in {name}")).to_be_visible()
 
-    def is_live(self, *, within: float = 15) -> None:
+    def is_live(self, *, within: float = LIMIT) -> None:
         """The socket is open and says so."""
         expect(self.page.get_by_test_id("connection").first).to_have_attribute(
             "data-state", "live", timeout=within * 1000
@@ -137,15 +139,22 @@ class Person:
         """A message, also one that still waits to be sent."""
         return self.log.locator("[data-message]").filter(has_text=text)
 
-    def sees(self, *texts: str, within: float = 5) -> None:
+    def sees(self, *texts: str, within: float = LIMIT) -> None:
         """Each of these messages once, in this order."""
         for text in texts:
             expect(self.message(text)).to_have_count(1, timeout=within * 1000)
-        shown = self.log.get_by_role("article").all_inner_texts()
-        places = [next(place for place, one in enumerate(shown) if text in one) for text in texts]
-        assert places == sorted(places), f"out of order: {shown}"
+        expect(self.log.get_by_role("article")).to_contain_text(texts)
 
     # --- doing ------------------------------------------------------------------------------------------------------
+
+    def scroll_until(self, wanted: Locator, by: int, *, within: float = 2 * LIMIT) -> None:
+        """Turn the wheel over the messages as a person does, a frame at a time, until it shows."""
+        self.log.hover()
+        until = time.monotonic() + within
+        while not wanted.count() and time.monotonic() < until:
+            self.page.mouse.wheel(0, by)
+            self.page.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(wanted).to_be_visible()
 
     def say(self, text: str) -> None:
         """Type and send; it may still wait for the network."""
@@ -189,6 +198,7 @@ class Person:
 
     def fits_the_screen(self) -> None:
         """Nothing is wider than the screen, nothing but code is scrolled sideways; cut names end in an ellipsis."""
+        self.settled()
         sizes: dict[str, Any] = self.page.evaluate(FITTING)
         assert sizes["page"] <= sizes["screen"], f"{self.page.url} is wider than the screen: {sizes}"
         assert sizes["wide"] == [], f"{self.page.url} reaches beyond the screen: {sizes}"

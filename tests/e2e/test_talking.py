@@ -55,7 +55,7 @@ def test_who_has_a_page_open_is_online(open_browser: Open) -> None:
     guest = open_browser("misaki").visit("rooms")
     expect(online).to_be_visible()
     guest.page.close()
-    expect(online).to_have_count(0, timeout=15_000)
+    expect(online).to_have_count(0)
 
 
 def test_unread_messages_are_counted_until_they_are_read(open_browser: Open, room_of: Room) -> None:
@@ -74,11 +74,15 @@ def test_unread_messages_are_counted_until_they_are_read(open_browser: Open, roo
     expect(sari.page.get_by_text("New messages")).to_be_visible()
     for person in (sari, phone):
         expect(person.room_link("counted").get_by_label(re.compile("unread"))).to_have_count(0)
-    assert sari.api.room("counted")["membership"]["unread"] == 0
+    comes_to(lambda: sari.api.room("counted")["membership"]["unread"], 0)
 
 
 def test_what_was_seen_just_before_going_elsewhere_is_read(open_browser: Open, room_of: Room) -> None:
-    """F-RO-03: markers are sent now and then, the last one when the room is left."""
+    """F-RO-03: markers are sent now and then, the last one when the room is left; the page shows it before the server."""
+
+    def unread() -> int:
+        return int(sari.api.room("glanced at")["membership"]["unread"])
+
     room, other = room_of("sari", "james", called="glanced at"), room_of("sari", called="next room")
     sari, james = open_browser("sari").enter(room), open_browser("james").enter(room)
     for number in range(1, 4):
@@ -86,12 +90,12 @@ def test_what_was_seen_just_before_going_elsewhere_is_read(open_browser: Open, r
     sari.sees("Quick 3")
     sari.open_room("next room")
     expect(sari.room_link("glanced at").get_by_label(re.compile("unread"))).to_have_count(0)
-    with sari.page.expect_response(re.compile(f"{room}/read")) as answer:
-        james.say("Quick 4")
-        expect(sari.room_link("glanced at").get_by_label("1 unread message")).to_be_visible()
-        sari.open_room("glanced at")
-    assert answer.value.ok
-    assert sari.api.room("glanced at")["membership"]["unread"] == 0
+    comes_to(unread, 0)
+    james.say("Quick 4")
+    expect(sari.room_link("glanced at").get_by_label("1 unread message")).to_be_visible()
+    assert unread() == 1
+    sari.open_room("glanced at")
+    comes_to(unread, 0)
     assert sari.api.bodies(other) == []
 
 
@@ -112,7 +116,7 @@ def test_a_message_is_edited_and_deleted_for_both(open_browser: Open, room_of: R
     expect(sari.message("The courier comes at 4")).to_be_visible()
     sari.choose("The courier", "Delete")
     expect(sari.message("This message was deleted")).to_be_visible()
-    expect(budi.message("This message was deleted")).to_be_visible(timeout=15_000)
+    expect(budi.message("This message was deleted")).to_be_visible()
     assert sari.api.bodies(room) == [""]
 
 
@@ -174,7 +178,7 @@ def test_a_person_is_mentioned_by_keyboard_and_marked_at_theirs(open_browser: Op
     people = sari.page.get_by_role("listbox", name="Mention someone")
     expect(people.get_by_role("option", selected=True)).to_have_count(1)
     sari.composer.press_sequentially("bud")
-    expect(people.get_by_role("option")).to_contain_text(["Budi Santoso"])
+    expect(people.get_by_role("option", selected=True)).to_contain_text("Budi Santoso")
     sari.composer.press("Enter")
     expect(sari.composer).to_have_value("Dear @Budi Santoso ")
     sari.composer.press_sequentially("and thanks")
