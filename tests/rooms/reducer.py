@@ -1,6 +1,6 @@
-"""The smallest client that keeps up: applies events in any order and any number of times, by the rules of docs/protocol.
+"""The smallest client that keeps up: applies events in any order and any number of times, wherever they stand in the log.
 
-Objects are replaced by a higher version only. Joins, leaves and one's own membership follow the position in the log.
+Objects are replaced by a higher version only, and I am in a room while my membership's version is above my last leave's.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class Client:
     latest: dict[str, Json] = field(default_factory=dict)
     """The room with the highest ``last_sequence``, then version: its last line may be younger than its fields."""
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
-    presence: dict[str, tuple[int, bool]] = field(default_factory=dict)
-    memberships: dict[str, tuple[int, Json]] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+    memberships: dict[str, Json] = field(default_factory=dict)
     messages: dict[str, Json] = field(default_factory=dict)
     present: dict[str, dict[str, tuple[int, bool]]] = field(default_factory=dict)
     markers: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def load(self, rooms: list[Json], cursor: int) -> None:
+    def load(self, rooms: list[Json]) -> None:
         """The list of my rooms."""
         for room in rooms:
-            self._enter(room, cursor)
+            self._enter(room)
 
     def load_members(self, room: str, items: list[Json]) -> None:
         version = self.rooms[room]["version"]
@@ -45,17 +45,16 @@ class Client:
             self._message(message)
 
     def apply(self, event: Json) -> None:
-        data, at = event["data"], event["sequence"]
+        data = event["data"]
         match event["name"]:
             case "message.sent" | "message.updated":
                 self._message(data["message"])
             case "room.joined":
-                self._enter(data["room"], at)
+                self._enter(data["room"])
             case "room.updated":
                 self._room(data["room"])
             case "room.left":
-                if self.presence.get(data["room_id"], (0, False))[0] <= at:
-                    self.presence[data["room_id"]] = (at, False)
+                self.left[data["room_id"]] = max(self.left.get(data["room_id"], 0), data["room_version"])
             case "room.member_joined" | "room.member_left":
                 room, version = data["room_id"], data["room_version"]
                 self._count(room, version, data["member_count"])
@@ -65,13 +64,11 @@ class Client:
             case "room.read":
                 self._mark(data["room_id"], data["user_id"], data["read_sequence"])
             case "membership.updated":
-                self._membership(data["room_id"], data["membership"], at)
+                self._membership(data["room_id"], data["membership"])
 
-    def _enter(self, room: Json, at: int) -> None:
+    def _enter(self, room: Json) -> None:
         self._room(room)
-        if self.presence.get(room["id"], (0, False))[0] < at:
-            self.presence[room["id"]] = (at, True)
-        self._membership(room["id"], room["membership"], at)
+        self._membership(room["id"], room["membership"])
 
     def _room(self, room: Json) -> None:
         id_ = room["id"]
@@ -86,9 +83,9 @@ class Client:
         if version > self.counts.get(room, (0, 0))[0]:
             self.counts[room] = (version, count)
 
-    def _membership(self, room: str, membership: Json, at: int) -> None:
-        if at > self.memberships.get(room, (-1, {}))[0]:
-            self.memberships[room] = (at, membership)
+    def _membership(self, room: str, membership: Json) -> None:
+        if membership["version"] > self.memberships.get(room, {"version": -1})["version"]:
+            self.memberships[room] = membership
 
     def _message(self, message: Json) -> None:
         known = self.messages.get(message["id"])
@@ -101,13 +98,15 @@ class Client:
 
     def shown(self) -> dict[str, Json]:
         """My rooms as a list shows them."""
-        return {room: self._shown(room) for room, (_, joined) in self.presence.items() if joined}
+        return {
+            room: self._shown(room) for room, m in self.memberships.items() if m["version"] > self.left.get(room, 0)
+        }
 
     def people(self, room: str) -> set[str]:
         return {user for user, (_, here) in self.present.get(room, {}).items() if here}
 
     def _shown(self, room: str) -> Json:
-        mine = self.memberships[room][1]
+        mine = self.memberships[room]
         lines = sorted((m for m in self.messages.values() if m["room_id"] == room), key=lambda m: m["sequence"])
         latest = self.latest[room]
         newer = [m for m in lines if m["sequence"] > latest["last_sequence"]]

@@ -176,6 +176,24 @@ class TestJoiningAndLeaving:
         with refuses("room.not_member"):
             await world.do(actions.leave_room, budi, id_of(room))
 
+    async def test_versions_put_stays_in_order(self, world: World) -> None:
+        """Each membership is above the leave before it, each leave above the membership it ended."""
+        sari = await world.found()
+        budi = await world.member(sari)
+        room = await world.room(sari)
+        versions: list[int] = []
+        for _ in range(2):
+            joined = await world.do(actions.join_room, budi, id_of(room))
+            assert joined.membership is not None
+            versions.append(joined.membership.version)
+            for starred in (True, False) * 4:  # more changes than the room itself sees
+                mine = await world.do(actions.change_membership, budi, id_of(room), starred=starred, notify=None)
+                assert mine.membership is not None
+                versions.append(mine.membership.version)
+            await world.do(actions.leave_room, budi, id_of(room))
+            versions.append((await world.events(sari, "room.left"))[-1][2]["room_version"])
+        assert versions == sorted(set(versions))
+
     async def test_the_last_owner_hands_over_to_who_was_there_longest(self, world: World) -> None:
         sari = await world.found()
         budi, rin = await world.member(sari), await world.member(sari, name="Rin")

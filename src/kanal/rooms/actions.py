@@ -220,10 +220,10 @@ async def remove_member(session: Session, access: WorkspaceAccess, room_id: UUID
 async def leave_everywhere(session: Session, user_id: UUID) -> None:
     """The reaction to somebody leaving the workspace: they are in none of its rooms any more."""
     # In the order in which sending locks rooms.
-    query = sa.select(RoomMember).where(RoomMember.user_id == user_id).order_by(RoomMember.room_id)
-    for member in (await session.scalars(query)).all():
-        room = await session.scalar(queries.locked(sa.select(Room).where(Room.id == member.room_id)))
-        if room is None or room.kind == "direct":
+    query = sa.select(RoomMember.room_id).where(RoomMember.user_id == user_id).order_by(RoomMember.room_id)
+    for room_id in (await session.scalars(query)).all():
+        room, member = await queries.find_room(session, room_id, user_id, lock=True)
+        if room.kind == "direct" or member is None:
             continue  # a direct conversation stays with the one who is left
         await _keep_an_owner(session, room, member)
         await _drop(session, room, member)
@@ -326,7 +326,7 @@ async def _add_people(session: Session, room: Room, user_ids: Collection[UUID], 
             read_sequence=room.last_sequence,
             starred=False,
             notify="all",
-            version=1,
+            version=room.version,
         )
         for u in user_ids
     ]
@@ -340,10 +340,9 @@ async def _enter(
     session: Session, access: WorkspaceAccess, room: Room, user_ids: Sequence[UUID], note: SystemNote
 ) -> None:
     heirs = user_ids[:1] if room.member_count == 0 else []  # a room that everybody had left needs an owner again
+    room.version += 1
     await _add_people(session, room, heirs, role="owner")
     await _add_people(session, room, user_ids[len(heirs) :], role="member")
-    room.version += 1
-    await session.flush()
     await system_line(session, access, room.id, note)
     await session.refresh(room)
     await _announce_to(session, room, user_ids)
@@ -358,13 +357,16 @@ async def _enter(
 
 async def _drop(session: Session, room: Room, member: RoomMember) -> None:
     user_id = member.user_id
+    await session.refresh(member, with_for_update=True)  # whoever stars a room locks their own place only
     await session.delete(member)
     room.member_count -= 1
-    room.version += 1
+    room.version = max(room.version, member.version) + 1
     await session.flush()
     left = RoomMemberChanged(str(room.id), str(user_id), room.member_count, room.version)
     events.record(session, ROOM_MEMBER_LEFT, left, channels=[room_channel(room.id)])
-    events.record(session, ROOM_LEFT, RoomGone(str(room.id)), channels=[user_channel(room.workspace_id, user_id)])
+    events.record(
+        session, ROOM_LEFT, RoomGone(str(room.id), room.version), channels=[user_channel(room.workspace_id, user_id)]
+    )
     events.revoke(session, room_channel(room.id), member_scope(room.workspace_id, user_id))
 
 
@@ -380,6 +382,7 @@ async def _keep_an_owner(session: Session, room: Room, leaving: RoomMember) -> N
         )
     ).all()
     if others and not any(m.role == "owner" for m in others):
+        await session.refresh(others[0], with_for_update=True)
         others[0].role = "owner"
         await _announce_membership(session, room, others[0])
 

@@ -39,7 +39,10 @@ class RoomShown(msgspec.Struct):
 
 
 class RoomGone(msgspec.Struct):
+    """``room_version`` is above the version of the membership that ended, and below that of any later one."""
+
     room_id: str
+    room_version: int
 
 
 class RoomMemberChanged(msgspec.Struct):

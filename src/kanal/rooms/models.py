@@ -49,7 +49,11 @@ class Room(TenantModel, Base):
 
 
 class RoomMember(TenantModel, Base):
-    """Somebody's place in a room: gone when they leave. ``read_sequence`` is how far they have read."""
+    """Somebody's place in a room: gone when they leave. ``read_sequence`` is how far they have read.
+
+    ``version`` begins at the room's version on joining, and leaving lifts the room's version above it. So it goes on
+    growing over all stays, and a client puts joins, leaves and changes in order without looking at the log.
+    """
 
     __tablename__ = "room_members"
     room_id: Mapped[UUID] = mapped_column(Id, primary_key=True)

@@ -120,8 +120,10 @@ export interface Reaction {
 
 export type Role = "admin" | "agent" | "owner" | "viewer"
 
+/** ``room_version`` is above the version of the membership that ended, and below that of any later one. */
 export interface RoomGone {
   room_id: string
+  room_version: number
 }
 
 export interface RoomMemberChanged {

@@ -14,7 +14,7 @@ export type Database = IDBPDatabase<Schema>
 const PREFIX = 'kanal/'
 const REGISTER = 'kanal.databases'
 /** A changed shape of the cache is thrown away, never migrated; the outbox is kept. */
-const VERSION = 1
+const VERSION = 2
 
 export const databaseName = (user: string, workspace: string) => `${PREFIX}${user}/${workspace}`
 

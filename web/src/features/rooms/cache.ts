@@ -11,7 +11,7 @@ const ROOMS = 150
 const HEAD = 'rooms/head'
 const ROOM = 'rooms/timeline/'
 
-type Head = Pick<RoomsState, 'rooms' | 'counts' | 'memberships' | 'presence' | 'markers' | 'directory' | 'replyMentions'> & {
+type Head = Pick<RoomsState, 'rooms' | 'counts' | 'memberships' | 'left' | 'stays' | 'markers' | 'directory' | 'replyMentions'> & {
   /** position of the event log that all of it has */
   cursor: number
 }
@@ -50,16 +50,16 @@ export function tailOf(timeline: Timeline): Timeline | null {
 export function cacheWriter(database: Database): (state: RoomsState, cursor: number) => Promise<void> {
   const written = new Map<Id, Timeline>()
   return async (state, cursor) => {
-    const { rooms, counts, memberships, presence, markers, directory, replyMentions } = state
+    const { rooms, counts, memberships, left, stays, markers, directory, replyMentions } = state
     const recent = Object.values(rooms)
-      .filter((room) => presence[room.id]?.joined && state.timelines[room.id])
+      .filter((room) => room.id in stays && state.timelines[room.id])
       .sort((a, b) => (a.last_activity_at < b.last_activity_at ? 1 : -1))
       .slice(0, ROOMS)
     const kept = new Set(recent.map((room) => room.id))
     const changed = [...kept].filter((id) => written.get(id) !== state.timelines[id])
     const gone = [...written.keys()].filter((id) => !kept.has(id))
     const transaction = database.transaction('cache', 'readwrite')
-    const head: Head = { rooms, counts, memberships, presence, markers, directory, replyMentions, cursor }
+    const head: Head = { rooms, counts, memberships, left, stays, markers, directory, replyMentions, cursor }
     const writes: Promise<unknown>[] = [transaction.store.put(head, HEAD)]
     for (const id of changed) {
       const tail = tailOf(state.timelines[id]!)

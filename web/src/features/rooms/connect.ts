@@ -62,10 +62,11 @@ export function connectRooms(workspace: { id: string }): () => void {
   async function open(cursor: number | null): Promise<void> {
     for (let attempt = 0; !stopped; attempt++) {
       try {
+        const asked = rooms.state.memberships
         const list = await api.rooms()
         if (stopped) return
         rooms.error = null
-        rooms.dispatch({ type: 'rooms', rooms: list.items, cursor: list.cursor })
+        rooms.dispatch({ type: 'rooms', rooms: list.items, asked })
         if (!stream) listen(cursor ?? list.cursor)
         return
       } catch (error) {
@@ -118,8 +119,9 @@ function apply(events: StreamEvent[]): void {
 /** Everything that is shown, read anew and put in place at once. */
 async function resync(api: RoomsApi): Promise<number> {
   const rooms = useRooms()
+  const asked = rooms.state.memberships
   const [list, pages] = await Promise.all([api.rooms(), Promise.all([...rooms.reloads].map((reload) => reload()))])
-  rooms.dispatch({ type: 'resync' }, { type: 'rooms', rooms: list.items, cursor: list.cursor }, ...pages.flat())
+  rooms.dispatch({ type: 'resync' }, { type: 'rooms', rooms: list.items, asked }, ...pages.flat())
   return list.cursor
 }
 
@@ -164,17 +166,17 @@ function followRooms(stream: WorkspaceStream): () => void {
   const rooms = useRooms()
   const mine = new Set<string>()
   return watch(
-    () => rooms.state.presence,
-    (presence) => {
-      for (const [id, { joined }] of Object.entries(presence)) {
-        if (joined === mine.has(id)) continue
-        if (joined) {
-          mine.add(id)
-          stream.subscribe(CHANNEL + id)
-        } else {
-          mine.delete(id)
-          stream.unsubscribe(CHANNEL + id)
-        }
+    () => rooms.state.stays,
+    (stays) => {
+      for (const id of mine) {
+        if (id in stays) continue
+        mine.delete(id)
+        stream.unsubscribe(CHANNEL + id)
+      }
+      for (const id of Object.keys(stays)) {
+        if (mine.has(id)) continue
+        mine.add(id)
+        stream.subscribe(CHANNEL + id)
       }
     },
     { immediate: true },

@@ -16,8 +16,7 @@ const play = (state: RoomsState, ...inputs: Input[]) => inputs.reduce(apply, sta
 function opened() {
   const server = new SimulatedServer('me', ['me', 'ann', 'bo'])
   const room = server.createRoom('ann', ['me', 'bo'])
-  const { items, cursor } = server.rooms()
-  const state = play(emptyState('me'), { type: 'rooms', rooms: items, cursor }, { type: 'messages', room_id: room, anchor: {}, page: server.messages(room, {}) })
+  const state = play(emptyState('me'), { type: 'rooms', rooms: server.myRooms(), asked: {} }, { type: 'messages', room_id: room, anchor: {}, page: server.messages(room, {}) })
   const events = () => server.log.map((event): Input => ({ type: 'event', event }))
   return { server, room, state, events }
 }
@@ -104,8 +103,7 @@ describe('rooms', () => {
   it('are sorted by what happened last, and unchanged ones stay the same objects', () => {
     const { server, room, events } = opened()
     const other = server.createRoom('bo', ['me'])
-    const { items, cursor } = server.rooms()
-    const state = play(emptyState('me'), { type: 'rooms', rooms: items, cursor })
+    const state = play(emptyState('me'), { type: 'rooms', rooms: server.myRooms(), asked: {} })
     const summaries = roomSummaries()
     const before = summaries(state)
     server.send(room, 'ann', 'newest')
@@ -119,6 +117,33 @@ describe('rooms', () => {
     server.leave(room, 'me')
     const left = play(state, ...events(), ...events().reverse())
     expect(roomSummaries()(left)).toEqual([])
+  })
+
+  it('a join and a leave hold by their version, wherever they stand in the log', () => {
+    const { server, room, state } = opened()
+    const commit = server.begin()
+    const asked = server.myRooms()
+    commit(() => server.leave(room, 'me'))
+    const late = { type: 'event', event: server.log.at(-1)! } as const
+    expect(late.event.name).toBe('room.left')
+    const listed = play(state, { type: 'rooms', rooms: asked, asked: state.memberships })
+    expect(Object.keys(play(listed, late).stays)).toEqual([])
+    expect(Object.keys(play(listed, late, { type: 'rooms', rooms: asked, asked: {} }).stays)).toEqual([])
+  })
+
+  it('another stay begins a new row of messages, even when nobody told of the leave', () => {
+    const { server, room, state } = opened()
+    server.leave(room, 'me')
+    server.send(room, 'ann', 'unheard')
+    server.join(room, 'me')
+    const joined = server.log.find(({ name, sequence }) => name === 'room.joined' && sequence > 5)!
+    const back = play(state, { type: 'event', event: joined })
+    expect(back.stays[room]).not.toBe(state.stays[room])
+    expect(back.timelines[room]!.spans).toEqual([])
+    const page = server.messages(room, {})
+    const late: Input = { type: 'messages', room_id: room, anchor: {}, page, stay: state.stays[room] }
+    expect(play(back, late).timelines[room]!.spans).toEqual([])
+    expect(play(back, { ...late, stay: back.stays[room] }).timelines[room]!.spans).toHaveLength(1)
   })
 
   it('direct ones are called after the others', () => {

@@ -2,13 +2,14 @@
  * The one place where the state of the rooms changes.
  *
  * HTTP answers come in as snapshots, socket and catch-up events as events. Every branch is idempotent and does not
- * depend on the order: objects are replaced by a higher version only, markers only rise, joins and leaves follow the
- * position in the event log. So a snapshot plus any shuffle of the events after it is the fresh snapshot.
+ * depend on the order: objects are replaced by a higher version only, markers only rise, and of my memberships and leaves
+ * of a room the one with the highest version holds. Positions in the event log decide nothing: an event that was numbered
+ * before a snapshot may commit after it. So a snapshot plus any shuffle of the events after it is the fresh snapshot.
  */
 import { applyMessage, applyPage, applyPending, applyThread, failPending, removePending } from './reduce/messages'
 import { applyMember, applyMemberMove, applyRoomMembers, applyTyping, expireTyping, raiseMarker } from './reduce/people'
 import { together } from './reduce/record'
-import { applyAnswer, applyMembershipEvent, applyRoomEvent, applyRoomFields, applyRooms, changeMine, leave, resync } from './reduce/rooms'
+import { applyMembership, applyRoom, applyRooms, changeMine, leave, resync } from './reduce/rooms'
 import type { Failure, Overlay, PendingMessage, RoomsState } from './state'
 import type { Id, Member, Membership, Message, MessagePage, PageAnchor, Room, RoomMember, ThreadPage } from './types'
 
@@ -21,12 +22,12 @@ export interface LogEvent {
 }
 
 export type Input =
-  /** all my rooms as of a position in the event log */
-  | { type: 'rooms'; rooms: Room[]; cursor: number }
+  /** all my rooms, and the memberships that were known when they were asked for */
+  | { type: 'rooms'; rooms: Room[]; asked: RoomsState['memberships'] }
   | { type: 'room'; room: Room }
   | { type: 'left'; room_id: Id }
-  /** `stay` is the one it was asked for in */
-  | { type: 'messages'; room_id: Id; page: MessagePage; anchor: PageAnchor; stay?: number }
+  /** `stay` is the one it was asked for in, null outside of the room */
+  | { type: 'messages'; room_id: Id; page: MessagePage; anchor: PageAnchor; stay?: string | null }
   | { type: 'thread'; parent_id: Id; page: ThreadPage; after: number }
   | { type: 'message'; message: Message }
   | { type: 'directory'; members: Member[] }
@@ -50,11 +51,11 @@ export type Input =
 export function apply(state: RoomsState, input: Input): RoomsState {
   switch (input.type) {
     case 'rooms':
-      return together(() => applyRooms(state, input.rooms, input.cursor))
+      return together(() => applyRooms(state, input.rooms, input.asked))
     case 'room':
-      return applyAnswer(state, input.room)
+      return applyRoom(state, input.room)
     case 'left':
-      return leave(state, input.room_id, state.presence[input.room_id]?.at ?? 0)
+      return leave(state, input.room_id, state.memberships[input.room_id]?.membership.version ?? 0)
     case 'messages':
       return applyPage(state, input.room_id, input.page, input.anchor, input.stay)
     case 'thread':
@@ -103,13 +104,11 @@ function applyEvent(state: RoomsState, event: LogEvent): RoomsState {
     case 'message.sent':
     case 'message.updated':
       return applyMessage(state, data.message as Message)
-    case 'room.created':
     case 'room.joined':
-      return applyRoomEvent(state, data.room as Room, event.sequence)
     case 'room.updated':
-      return applyRoomFields(state, data.room as Room)
+      return applyRoom(state, data.room as Room)
     case 'room.left':
-      return leave(state, data.room_id as Id, event.sequence)
+      return leave(state, data.room_id as Id, data.room_version as number)
     case 'room.member_joined':
     case 'room.member_left':
       return applyMemberMove(state, event.name === 'room.member_joined', {
@@ -121,11 +120,9 @@ function applyEvent(state: RoomsState, event: LogEvent): RoomsState {
     case 'room.read':
       return raiseMarker(state, data.room_id as Id, data.user_id as Id, data.read_sequence as number)
     case 'membership.updated':
-      return applyMembershipEvent(state, event.sequence, {
-        room_id: data.room_id as Id,
+      return applyMembership(state, data.room_id as Id, {
         membership: data.membership as Membership,
-        version: data.version as number | undefined,
-        last_sequence: data.last_sequence as number | undefined,
+        countedTo: data.last_sequence as number,
       })
     case 'member.joined':
     case 'member.updated':

@@ -64,7 +64,7 @@ export function roomSummaries(): (state: RoomsState) => RoomSummary[] {
   return (state) => {
     const list: RoomSummary[] = []
     for (const room of Object.values(state.rooms)) {
-      if (!state.presence[room.id]?.joined) continue
+      if (!(room.id in state.stays)) continue
       const id = room.id
       const sources = [
         room,

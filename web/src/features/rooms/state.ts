@@ -10,21 +10,8 @@ export interface Count {
 
 export interface MembershipEntry {
   membership: Membership
-  version: number
   /** The room's last sequence when `unread` and `mentions` were counted. */
   countedTo: number
-  /** Position in the event log this came from. */
-  at: number
-}
-
-/** Whether I am in a room, and since which position of the event log that is known. */
-export interface Presence {
-  joined: boolean
-  at: number
-  /** Counts my stays in the room: what was asked for in one says nothing about the next. */
-  stay: number
-  /** Known from the answer to my own joining; its event is still to come. */
-  answered?: boolean
 }
 
 export interface RoomMemberEntry {
@@ -90,11 +77,18 @@ export interface RoomsState {
   readonly me: Id
   /** The first list of rooms has arrived, from the server or from the disk. */
   readonly ready: boolean
-  /** Every room that was ever mentioned; `presence` says which of them are mine. */
+  /** Every room that was ever mentioned; `stays` says which of them are mine. */
   readonly rooms: Readonly<Record<Id, Room>>
   readonly counts: Readonly<Record<Id, Count>>
+  /** My youngest membership of each room, also of those I have left. */
   readonly memberships: Readonly<Record<Id, MembershipEntry>>
-  readonly presence: Readonly<Record<Id, Presence>>
+  /** Room version of my last leave. Memberships before it are below that version, those after it above. */
+  readonly left: Readonly<Record<Id, number>>
+  /**
+   * The rooms I am in, and when I came: what was asked for in one stay says nothing about the next. Follows from
+   * `memberships` and `left`, whichever came first.
+   */
+  readonly stays: Readonly<Record<Id, string>>
   readonly timelines: Readonly<Record<Id, Timeline>>
   /** Replies by the id of their parent. */
   readonly threads: Readonly<Record<Id, Timeline>>
@@ -116,7 +110,8 @@ export function emptyState(me: Id): RoomsState {
     rooms: {},
     counts: {},
     memberships: {},
-    presence: {},
+    left: {},
+    stays: {},
     timelines: {},
     threads: {},
     replyMentions: {},

@@ -1,11 +1,10 @@
-/** The words of this feature: the API's own shapes and the two things it adds to them. */
-import type { Membership as ApiMembership } from '@/api/types'
-
+/** The words of this feature: the API's own shapes and how pages are asked for. */
 export type {
   Attachment,
   Id,
   LastMessage,
   Member,
+  Membership,
   Message,
   MessageWindow as MessagePage,
   Notify,
@@ -18,9 +17,6 @@ export type {
   Thread as ThreadPage,
   Visibility,
 } from '@/api/types'
-
-/** `version` is the number `membership.updated` carries. */
-export type Membership = ApiMembership & { version?: number }
 
 /** Where a page was asked for; without any of them it is the newest one. */
 export interface PageAnchor {

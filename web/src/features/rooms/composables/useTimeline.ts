@@ -31,15 +31,15 @@ export function useTimeline(roomId: Ref<Id>) {
     const api = rooms.connected?.api
     if (!api || busy.value) return false
     const room = roomId.value
-    const stay = () => rooms.state.presence[room]?.stay
+    const stay = () => rooms.state.stays[room] ?? null
     busy.value = true
     try {
-      for (let asked = -1; asked !== stay(); ) {
-        asked = stay() ?? 0
+      let asked: string | null
+      do {
+        asked = stay()
         const page = await api.messages(room, anchor)
         rooms.dispatch({ type: 'messages', room_id: room, page, anchor, stay: asked })
-        if (stay() === undefined) break
-      }
+      } while (stay() !== null && stay() !== asked)
       if (room === roomId.value) error.value = null
       return true
     } catch (reason) {
@@ -86,7 +86,8 @@ export function useTimeline(roomId: Ref<Id>) {
     const api = rooms.connected?.api
     if (!api || !loaded.value) return []
     const room = roomId.value
-    return [{ type: 'messages' as const, room_id: room, anchor, page: await api.messages(room, anchor) }]
+    const stay = rooms.state.stays[room] ?? null
+    return [{ type: 'messages' as const, room_id: room, anchor, page: await api.messages(room, anchor), stay }]
   }
   rooms.reloads.add(reload)
   onScopeDispose(() => rooms.reloads.delete(reload))

@@ -11,10 +11,10 @@ export function applyPage(
   roomId: Id,
   page: MessagePage,
   anchor: PageAnchor,
-  stay?: number,
+  stay?: string | null,
 ): RoomsState {
   // I left and came back while it was on its way: it doesn't have what was said in between.
-  if (stay !== undefined && stay !== (state.presence[roomId]?.stay ?? 0)) return state
+  if (stay !== undefined && stay !== (state.stays[roomId] ?? null)) return state
   const timeline = coverPage(state.timelines[roomId] ?? EMPTY_TIMELINE, page, anchor)
   return confirm({ ...state, timelines: put(state.timelines, roomId, timeline) }, page.items)
 }

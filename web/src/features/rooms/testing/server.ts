@@ -12,6 +12,9 @@ interface Row {
   members: Map<Id, RoomMember & { starred: boolean; version: number }>
 }
 
+/** Numbers that a transaction takes before its commit; what it doesn't need stays a gap, as in a real log. */
+const NUMBERS = 16
+
 let tick = Date.UTC(2026, 0, 1)
 const now = () => new Date((tick += 1000)).toISOString()
 
@@ -20,6 +23,7 @@ export class SimulatedServer {
   readonly rows = new Map<Id, Row>()
   readonly directory = new Map<Id, Member>()
   private count = 0
+  private reserved: number[] | null = null
 
   constructor(
     readonly me: Id,
@@ -30,6 +34,19 @@ export class SimulatedServer {
         user_id: id, name: `Name ${id}`, email: `${id}@example.test`, role: 'agent', status: 'active',
         joined_at: now(), version: 1,
       })
+    }
+  }
+
+  /**
+   * Opens a transaction: the numbers of its events are taken now, what it does happens when the answer is called. A snapshot
+   * taken in between has a cursor above them and nothing of what they tell.
+   */
+  begin(): (work: () => void) => void {
+    const numbers = Array.from({ length: NUMBERS }, () => ++this.count)
+    return (work) => {
+      this.reserved = numbers
+      work()
+      this.reserved = null
     }
   }
 
@@ -50,19 +67,23 @@ export class SimulatedServer {
   join(roomId: Id, user: Id): void {
     const row = this.row(roomId)
     if (row.members.has(user)) return
+    this.bump(row, { member_count: row.members.size + 1 })
     row.members.set(user, {
-      user_id: user, role: 'member', joined_at: now(), read_sequence: row.room.last_sequence, starred: false, version: 1,
+      user_id: user, role: 'member', joined_at: now(), read_sequence: row.room.last_sequence, starred: false,
+      version: row.room.version,
     })
-    this.bump(row, { member_count: row.members.size })
     if (user === this.me) this.emit('room.joined', { room: this.mine(row) }, true)
     this.emit('room.member_joined', this.move(row, user), this.hears(row))
   }
 
   leave(roomId: Id, user: Id): void {
     const row = this.row(roomId)
-    if (!row.members.delete(user)) return
+    const gone = row.members.get(user)
+    if (!gone) return
+    row.members.delete(user)
+    row.room = { ...row.room, version: Math.max(row.room.version, gone.version) }
     this.bump(row, { member_count: row.members.size })
-    if (user === this.me) this.emit('room.left', { room_id: roomId }, true)
+    if (user === this.me) this.emit('room.left', { room_id: roomId, room_version: row.room.version }, true)
     this.emit('room.member_left', this.move(row, user), this.hears(row))
   }
 
@@ -132,9 +153,8 @@ export class SimulatedServer {
 
   // --- answers
 
-  rooms(): { items: Room[]; cursor: number } {
-    const rows = [...this.rows.values()].filter((row) => row.members.has(this.me))
-    return { items: rows.map((row) => this.mine(row)), cursor: this.count }
+  myRooms(): Room[] {
+    return [...this.rows.values()].filter((row) => row.members.has(this.me)).map((row) => this.mine(row))
   }
 
   messages(roomId: Id, anchor: PageAnchor, limit = 50): MessagePage {
@@ -188,8 +208,8 @@ export class SimulatedServer {
   }
 
   private emit(name: string, data: Record<string, unknown>, heard: boolean): void {
-    this.count++
-    if (heard) this.log.push(structuredClone({ name, sequence: this.count, data: { ...data, sequence: this.count } }))
+    const sequence = this.reserved ? this.reserved.shift()! : ++this.count
+    if (heard) this.log.push(structuredClone({ name, sequence, data: { ...data, sequence } }))
   }
 
   private bump(row: Row, changes: Partial<Room>): void {
