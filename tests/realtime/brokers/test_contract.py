@@ -1,12 +1,12 @@
 """What every broker does: one suite, all implementations."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from kanal.realtime.brokers.base import Broker, Message, RosterChange
+from kanal.realtime.brokers.base import Broker, CensusUpdate, Keep, Message, Past, RosterChange
 from tests.realtime.conftest import BrokerFactory
 from tests.realtime.harness import until
 
@@ -18,12 +18,22 @@ class Recorder:
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, bytes]] = []
+        self.positions: list[str | None] = []
         self.changes: list[tuple[str, RosterChange]] = []
+        self.gone: list[str] = []
+        self.left: list[tuple[str, str]] = []
         self.restorations = 0
         self.losses = 0
 
-    def deliver(self, topic: str, payload: bytes) -> None:
+    def deliver(self, topic: str, payload: bytes, position: str | None) -> None:
         self.messages.append((topic, payload))
+        self.positions.append(position)
+
+    def node_gone(self, node: str) -> None:
+        self.gone.append(node)
+
+    def census_left(self, app_id: str, names: Sequence[str]) -> None:
+        self.left += [(app_id, name) for name in names]
 
     def roster_changed(self, topic: str, change: RosterChange) -> None:
         self.changes.append((topic, change))
@@ -91,9 +101,7 @@ async def test_only_subscribed_topics_are_heard(cluster: Cluster) -> None:
     await subscribed(two, "1:b")
     two.unsubscribe("1:a")
     await one.publish([Message("1:a", b"no"), Message("1:c", b"no"), Message("1:b", b"yes")])
-    await until(lambda: bool(heard_two.messages))
-    await asyncio.sleep(0.05)
-    assert heard_two.messages[-1] == ("1:b", b"yes")
+    await until(lambda: ("1:b", b"yes") in heard_two.messages)
     assert ("1:c", b"no") not in heard_two.messages
 
 
@@ -118,12 +126,12 @@ async def test_payloads_are_any_bytes(cluster: Cluster) -> None:
 async def test_the_last_retained_message_is_there_for_every_node_until_it_expires(cluster: Cluster) -> None:
     one, _, two, _ = cluster
     assert await two.retained(TOPIC) is None
-    await one.publish([Message(TOPIC, b"first", retain=60), Message(TOPIC, b"last", retain=0.3), Message(TOPIC, b"x")])
+    await one.publish([Message(TOPIC, b"first", retain=60), Message(TOPIC, b"last", retain=2.0), Message(TOPIC, b"x")])
     kept = await two.retained(TOPIC)
     assert kept is not None
     assert kept.payload == b"last"
-    assert 0 < kept.expires_in <= 0.3
-    await asyncio.sleep(0.35)
+    assert 0 < kept.expires_in <= 2.0
+    await asyncio.sleep(2.05)
     assert await two.retained(TOPIC) is None
 
 
@@ -166,7 +174,8 @@ class TestRosters:
             await one.update_roster(TOPIC, {"ayu": b"{}"}, ["nobody"], 10)
         for _ in range(3):
             await one.update_roster(TOPIC, {}, ["ayu"], 10)
-        await asyncio.sleep(0.05)
+        await until(lambda: len(heard_one.changes) >= 2)
+        await asyncio.sleep(0.05)  # a third would be here by now
         assert heard_one.users() == [("ayu", b"{}"), ("ayu", None)]
         assert (await one.roster(TOPIC)).members == {}
 
@@ -191,3 +200,97 @@ class TestRosters:
         async with node(new_broker("three")) as (three, _):
             await three.update_roster(TOPIC, {"ayu": b"{}"}, [], 10)
         await until(lambda: heard_one.users() == [("ayu", b"{}"), ("ayu", None)])
+
+
+KEEP = Keep(events=5, seconds=60)
+
+
+class TestHistory:
+    async def test_every_subscriber_hears_every_event_in_one_order_with_its_position(self, cluster: Cluster) -> None:
+        one, heard_one, two, heard_two = cluster
+        await subscribed(one, TOPIC)
+        await subscribed(two, TOPIC)
+        for number in range(20):
+            for broker in (one, two):
+                broker.post([Message(TOPIC, b"%d from %s" % (number, broker.node.encode()), history=KEEP)])
+        await until(lambda: len(heard_one.messages) == len(heard_two.messages) == 40)
+        assert heard_one.messages == heard_two.messages
+        assert heard_one.positions == heard_two.positions
+        start = (await one.history(TOPIC, None, KEEP)).position.rpartition("-")[0]
+        assert heard_one.positions == [f"{start}-{number}" for number in range(1, 41)]
+
+    async def test_what_followed_a_position_is_there_or_said_to_be_gone(self, cluster: Cluster) -> None:
+        one, _, two, _ = cluster
+        start = await two.history(TOPIC, None, KEEP)
+        assert (start.events, start.complete) == ((), True)
+        epoch = start.position.removesuffix("-0")
+        assert await one.publish([Message(TOPIC, b"%d" % number, history=KEEP) for number in range(1, 8)])
+        assert await two.history(TOPIC, None, KEEP) == Past(f"{epoch}-7")
+        assert await two.history(TOPIC, f"{epoch}-7", KEEP) == Past(f"{epoch}-7")
+        expected = tuple((f"{epoch}-{number}", b"%d" % number) for number in range(3, 8))
+        assert await two.history(TOPIC, f"{epoch}-2", KEEP) == Past(f"{epoch}-7", expected)
+        assert await two.history(TOPIC, f"{epoch}-6", KEEP) == Past(f"{epoch}-7", expected[-1:])
+        gone = Past(f"{epoch}-7", complete=False)
+        assert await two.history(TOPIC, f"{epoch}-1", KEEP) == gone
+
+    @pytest.mark.parametrize(
+        "made_up", ["", "-", "x", "-1", "{}-8", "{}-", "{}--1", "{}-+1", "{}-1 ", "{}-" + "9" * 40]
+    )
+    async def test_positions_that_nobody_gave_out_are_unknown(self, cluster: Cluster, made_up: str) -> None:
+        one, _, two, _ = cluster
+        await one.publish([Message(TOPIC, b"x", history=KEEP)])
+        now = (await one.history(TOPIC, None, KEEP)).position
+        assert await two.history(TOPIC, made_up.format(now.removesuffix("-1")), KEEP) == Past(now, complete=False)
+
+    async def test_events_are_forgotten_but_not_where_the_log_stands(self, cluster: Cluster) -> None:
+        one, _, two, _ = cluster
+        short = Keep(events=5, seconds=0.2)
+        start = (await two.history(TOPIC, None, short)).position
+        await one.publish([Message(TOPIC, b"x", history=short)])
+        now = (await two.history(TOPIC, start, short)).position
+        await asyncio.sleep(0.3)
+        assert await two.history(TOPIC, start, short) == Past(now, complete=False)
+        assert await two.history(TOPIC, now, short) == Past(now)
+
+    async def test_a_log_that_was_forgotten_begins_anew(self, cluster: Cluster) -> None:
+        one, _, two, _ = cluster
+        await one.publish([Message(TOPIC, b"x", history=KEEP)])
+        before = (await one.history(TOPIC, None, KEEP)).position
+        await two.forget_history(TOPIC)
+        await one.publish([Message(TOPIC, b"y", history=KEEP)])
+        after = await one.history(TOPIC, before, KEEP)
+        assert (after.complete, after.events) == (False, ())
+        assert after.position != before
+
+
+class TestCensus:
+    async def test_first_and_last_holder_are_told_and_nobody_between(self, cluster: Cluster) -> None:
+        one, _, two, _ = cluster
+        assert await one.update_census("1", ["a", "b\nayu"], []) == CensusUpdate(first=("a", "b\nayu"))
+        assert await two.update_census("1", ["a", "c"], []) == CensusUpdate(first=("c",))
+        assert await two.update_census("2", ["a"], []) == CensusUpdate(first=("a",))
+        assert await one.update_census("1", ["a"], []) == CensusUpdate()
+        assert await one.update_census("1", [], ["a", "b\nayu", "nobody"]) == CensusUpdate(last=("b\nayu",))
+        assert await one.update_census("1", [], ["a"]) == CensusUpdate()
+        assert await two.update_census("1", [], ["a"]) == CensusUpdate(last=("a",))
+
+    async def test_concurrent_changes_are_told_once(self, cluster: Cluster) -> None:
+        one, _, two, _ = cluster
+        names = [f"name-{number}" for number in range(2_500)]
+        updates = await asyncio.gather(*(broker.update_census("1", names, []) for broker in (one, two)))
+        assert sorted([*updates[0].first, *updates[1].first]) == sorted(names)
+        updates = await asyncio.gather(*(broker.update_census("1", [], names) for broker in (one, two)))
+        assert sorted([*updates[0].last, *updates[1].last]) == sorted(names)
+
+    async def test_a_node_that_stops_leaves(self, cluster: Cluster, new_broker: BrokerFactory) -> None:
+        one, heard_one, _, _ = cluster
+        async with node(new_broker("three")) as (three, heard_three):
+            await one.update_census("1", ["a"], [])
+            await three.update_census("1", ["a", "b"], [])
+            assert len(await one.nodes()) == 3
+            assert three.node in await one.nodes()
+        assert heard_three.left == [("1", "b")]
+        assert three.node not in await one.nodes()
+        assert (await one.update_census("1", [], ["a"])).last == ("a",)
+        assert not heard_one.gone
+        assert not heard_one.left

@@ -7,17 +7,48 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+HEARTBEAT = 5.0  # seconds
+NODE_TTL = 15.0  # seconds; with the heartbeat: a killed node is off the rosters after at most 20 s and a round trip
+
 
 class BrokerDown(Exception):
     """The broker cannot be reached now. Local delivery goes on; ``Sink.restored`` tells when it is back."""
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of a topic's history is kept, on every node the same."""
+
+    events: int
+    seconds: float
+    """Since the last event; then all of them are forgotten. Where the log stands is known for a day longer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
+    """Without ``history`` a message goes to the other nodes that subscribe its topic.
+
+    With it the broker gives it a position, keeps it, and delivers it to *every* node that subscribes the topic, the
+    publisher's own too, in one order for all.
+    """
+
     topic: str
     payload: bytes
     retain: float | None = None
     """Seconds to keep this as the topic's last message."""
+    history: Keep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A topic's history after a position, or an explicit "it is not all there"."""
+
+    position: str
+    """Where the log stands, ``{epoch}-{n}``; ``n`` counts the events of this epoch."""
+    events: Sequence[tuple[str, bytes]] = ()
+    """Position and payload, oldest first."""
+    complete: bool = True
+    """False when the position asked for is too old, unknown or of another epoch; there are no events then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +86,27 @@ class Roster:
     """Users that this node is registered for."""
 
 
+@dataclass(frozen=True, slots=True)
+class CensusUpdate:
+    """Of the names that were joined or left: those that nobody held before, and those that nobody holds now."""
+
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+
+
 class Sink(Protocol):
     """What a broker calls, always from the event loop."""
 
-    def deliver(self, topic: str, payload: bytes) -> None:
-        """A message from *another* node."""
+    def deliver(self, topic: str, payload: bytes, position: str | None) -> None:
+        """A message of another node; with a ``position`` (see ``Message``) also of this one."""
 
     def roster_changed(self, topic: str, change: RosterChange) -> None: ...
+
+    def node_gone(self, node: str) -> None:
+        """A node died. Told to one node only, the one that took it off the list; not of a node that stopped in order."""
+
+    def census_left(self, app_id: str, names: Sequence[str]) -> None:
+        """A node died or stopped, and was the last to hold these names. Told to one node only."""
 
     def restored(self) -> None:
         """Everything is subscribed (again); changes may have been missed before this, and rosters lost."""
@@ -81,7 +126,7 @@ class Broker(Protocol):
         """Returns whether or not the broker can be reached; it goes on trying."""
 
     async def stop(self) -> None:
-        """Takes this node's users off every roster."""
+        """Takes this node's users off every roster, and the node off every census."""
 
     def subscribe(self, topic: str) -> asyncio.Future[None] | None:
         """``None``: there is nothing to wait for, because it is in force or because the broker is down.
@@ -112,3 +157,23 @@ class Broker(Protocol):
         ``limit`` is the number of distinct users on the roster. A node that dies is taken off every roster within 30 s
         by the others. Raises ``BrokerDown``.
         """
+
+    async def history(self, topic: str, after: str | None, keep: Keep) -> Past:
+        """What followed a position that anybody may have made up; ``None`` asks only where the log stands.
+
+        A topic that has no log gets one, so that what follows is found later. Raises ``BrokerDown``.
+        """
+
+    async def forget_history(self, topic: str) -> None:
+        """Nothing follows from positions given until now: events were missed by the log. Raises ``BrokerDown``."""
+
+    async def update_census(self, app_id: str, joins: Sequence[str], leaves: Sequence[str]) -> CensusUpdate:
+        """Registers this node as a holder of names, and takes it off others; idempotent, each name for itself atomic.
+
+        Exactly one node is told of each first and last holder: here, or by ``Sink.census_left`` when a node dies. After
+        ``BrokerDown`` nobody may have been told of a change that did happen. A broker that lost everything
+        (``Sink.restored``) knows no holders.
+        """
+
+    async def nodes(self) -> list[str]:
+        """The nodes that are alive, this one among them. Raises ``BrokerDown``."""

@@ -4,53 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 
-from kanal.realtime.brokers.base import Message, Retained, Roster, RosterChange, RosterUpdate, Sink
+from kanal.realtime.brokers.base import (
+    CensusUpdate,
+    Keep,
+    Message,
+    Past,
+    Retained,
+    Roster,
+    RosterChange,
+    RosterUpdate,
+    Sink,
+)
+from kanal.realtime.brokers.memory_bus import Entry, MemoryBus, SharedRoster
 
-
-@dataclass(slots=True)
-class _Entry:
-    info: bytes
-    nodes: set[str]
-
-
-@dataclass(slots=True)
-class _Roster:
-    version: int
-    entries: dict[str, _Entry] = field(default_factory=dict)
-
-
-class MemoryBus:
-    """What the nodes share."""
-
-    def __init__(self) -> None:
-        self.nodes: dict[str, MemoryBroker] = {}
-        self.retained: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
-        self.rosters: dict[str, _Roster] = {}
-        self._version = 0
-
-    def next_version(self) -> int:
-        """One counter for all rosters, so that a roster made anew never counts below its predecessor."""
-        self._version += 1
-        return self._version
-
-    def retain(self, topic: str, payload: bytes, seconds: float) -> None:
-        now = time.monotonic()
-        self.retained[topic] = (payload, now + seconds)
-        self.retained.move_to_end(topic)
-        for old, (_, expires) in list(self.retained.items())[:8]:  # a few at a time keeps the past from piling up
-            if expires <= now:
-                del self.retained[old]
-
-    def announce(self, topic: str, change: RosterChange) -> None:
-        for node in list(self.nodes.values()):
-            node.receive_change(topic, change)
+__all__ = ["MemoryBroker", "MemoryBus"]
 
 
 class MemoryBroker:
+    """Messages reach the other nodes, and with history this one too, before ``post`` and ``publish`` return."""
+
     def __init__(self, node: str = "local", bus: MemoryBus | None = None) -> None:
         self._node = node
         self._bus = bus or MemoryBus()
@@ -74,8 +48,14 @@ class MemoryBroker:
         for topic, roster in list(self._bus.rosters.items()):
             own = [user for user, entry in roster.entries.items() if self._node in entry.nodes]
             await self.update_roster(topic, {}, own, 0)
+        for app_id, census in list(self._bus.censuses.items()):
+            last = self._leave_census(app_id, census, list(census))
+            if last and self._sink is not None:
+                self._sink.census_left(app_id, last)
         self._bus.nodes.pop(self._node, None)
         self._sink = None
+
+    # Topics
 
     def subscribe(self, topic: str) -> asyncio.Future[None] | None:
         self._topics.add(topic)
@@ -86,12 +66,7 @@ class MemoryBroker:
 
     def post(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            if message.retain is not None:
-                self._bus.retain(message.topic, message.payload, message.retain)
-            if len(self._bus.nodes) > 1:
-                for node in list(self._bus.nodes.values()):
-                    if node is not self:
-                        node.receive(message)
+            self._bus.send(message, self._node)
 
     async def publish(self, messages: Sequence[Message]) -> bool:
         self.post(messages)
@@ -101,6 +76,20 @@ class MemoryBroker:
         payload, expires = self._bus.retained.get(topic, (b"", 0.0))
         left = expires - time.monotonic()
         return Retained(payload, left) if left > 0 else None
+
+    def receive(self, message: Message, position: str | None) -> None:
+        if self._sink is not None and message.topic in self._topics:
+            self._sink.deliver(message.topic, message.payload, position)
+
+    # History
+
+    async def history(self, topic: str, after: str | None, keep: Keep) -> Past:
+        return self._bus.history(topic, after, keep)
+
+    async def forget_history(self, topic: str) -> None:
+        self._bus.logs.pop(topic, None)
+
+    # Rosters
 
     async def roster(self, topic: str) -> Roster:
         roster = self._bus.rosters.get(topic)
@@ -113,7 +102,7 @@ class MemoryBroker:
     async def update_roster(
         self, topic: str, joins: Mapping[str, bytes], leaves: Sequence[str], limit: int
     ) -> RosterUpdate:
-        roster = self._bus.rosters.setdefault(topic, _Roster(self._bus.next_version()))
+        roster = self._bus.rosters.setdefault(topic, SharedRoster(self._bus.next_version()))
         refused: set[str] = set()
         for user in leaves:
             self._leave(topic, roster, user)
@@ -124,14 +113,14 @@ class MemoryBroker:
             elif len(roster.entries) >= limit:
                 refused.add(user)
             else:
-                roster.entries[user] = _Entry(info, {self._node})
+                roster.entries[user] = Entry(info, {self._node})
                 roster.version = self._bus.next_version()
                 self._bus.announce(topic, RosterChange(roster.version, user, info))
         if not roster.entries and self._bus.rosters.get(topic) is roster:
             del self._bus.rosters[topic]
         return RosterUpdate(roster.version, frozenset(refused))
 
-    def _leave(self, topic: str, roster: _Roster, user: str) -> None:
+    def _leave(self, topic: str, roster: SharedRoster, user: str) -> None:
         entry = roster.entries.get(user)
         if entry is None or self._node not in entry.nodes:
             return
@@ -141,10 +130,37 @@ class MemoryBroker:
             roster.version = self._bus.next_version()
             self._bus.announce(topic, RosterChange(roster.version, user, None))
 
-    def receive(self, message: Message) -> None:
-        if self._sink is not None and message.topic in self._topics:
-            self._sink.deliver(message.topic, message.payload)
-
     def receive_change(self, topic: str, change: RosterChange) -> None:
         if self._sink is not None and topic in self._topics:
             self._sink.roster_changed(topic, change)
+
+    # Census
+
+    async def update_census(self, app_id: str, joins: Sequence[str], leaves: Sequence[str]) -> CensusUpdate:
+        census = self._bus.censuses.setdefault(app_id, {})
+        last = self._leave_census(app_id, census, leaves)
+        first: list[str] = []
+        for name in joins:
+            holders = census.setdefault(name, set())
+            if not holders:
+                first.append(name)
+            holders.add(self._node)
+        if census:
+            self._bus.censuses[app_id] = census
+        return CensusUpdate(tuple(first), last)
+
+    def _leave_census(self, app_id: str, census: dict[str, set[str]], names: Iterable[str]) -> tuple[str, ...]:
+        last: list[str] = []
+        for name in names:
+            holders = census.get(name, set())
+            if self._node in holders:
+                holders.discard(self._node)
+                if not holders:
+                    del census[name]
+                    last.append(name)
+        if not census:
+            self._bus.censuses.pop(app_id, None)
+        return tuple(last)
+
+    async def nodes(self) -> list[str]:
+        return sorted(self._bus.nodes)

@@ -1,8 +1,9 @@
 """Redis (or Valkey) as broker: plain pub/sub, one subscription per topic that has members on this node.
 
-Keys, all under the prefix: ``nodes`` (sorted set, last heartbeat per node), ``node:{id}`` (set of topics in whose rosters a
-node stands), ``roster:{topic}`` (hash, see ``scripts``), ``last:{topic}`` (string with expiry). Announcements and events of
-a topic go to the channel ``topic:{topic}``.
+Keys, all under the prefix: ``nodes`` (sorted set, last heartbeat per node), ``node:{id}`` (set of what a node stands in:
+``r`` and a topic for its roster, ``c`` and an app's id for its census), ``roster:{topic}``, ``log:{topic}`` with
+``events:{topic}``, ``census:{app}`` (see ``scripts`` for those), ``last:{topic}`` (string with expiry). Announcements and
+events of a topic go to the channel ``topic:{topic}``.
 """
 
 from __future__ import annotations
@@ -20,16 +21,28 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from kanal.realtime.brokers import scripts
-from kanal.realtime.brokers.base import BrokerDown, Message, Retained, Roster, RosterChange, RosterUpdate, Sink
+from kanal.realtime.brokers import positions, scripts
+from kanal.realtime.brokers.base import (
+    HEARTBEAT,
+    NODE_TTL,
+    BrokerDown,
+    CensusUpdate,
+    Keep,
+    Message,
+    Past,
+    Retained,
+    Roster,
+    RosterChange,
+    RosterUpdate,
+    Sink,
+)
 from kanal.realtime.brokers.redis_link import Link
 from kanal.realtime.brokers.redis_outbox import Outbox
 from kanal.realtime.endings import end
 
-HEARTBEAT = 5.0  # seconds
-NODE_TTL = 15.0  # seconds; with the heartbeat: a killed node is off the rosters after at most 20 s and a round trip
 COMMAND_TIMEOUT = 2.0  # seconds
 START_TIMEOUT = 3.0  # seconds that start() waits for the first contact
+_NAMES = 1_000  # of a census in one step; Redis does nothing else meanwhile
 
 Argument = bytes | bytearray | memoryview | str | int | float
 
@@ -65,9 +78,13 @@ class RedisBroker:
         self._update = self._client.register_script(scripts.UPDATE_ROSTER)
         self._reap = self._client.register_script(scripts.REAP_ROSTER)
         self._beat = self._client.register_script(scripts.HEARTBEAT)
+        self._alive = self._client.register_script(scripts.ALIVE)
+        self._history = self._client.register_script(scripts.HISTORY)
+        self._census = self._client.register_script(scripts.UPDATE_CENSUS)
+        self._reap_census = self._client.register_script(scripts.REAP_CENSUS)
         self._channel_prefix = f"{prefix}:topic:{{"
         self._own = self._node.encode()
-        self._rosters: set[str] = set()
+        self._listed: set[str] = set()
         self._sink: Sink | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._link = Link(self._connect, received=self._received, came_up=self._came_up, went_down=self._went_down)
@@ -107,9 +124,9 @@ class RedisBroker:
 
     def unsubscribe(self, topic: str) -> None:
         self._link.unsubscribe(self._channel(topic))
-        if topic in self._rosters:
-            self._rosters.discard(topic)
-            self._outbox.put([("SREM", self._index(self._node), topic)])
+        if f"r{topic}" in self._listed:
+            self._listed.discard(f"r{topic}")
+            self._outbox.put([("SREM", self._index(self._node), f"r{topic}")])
 
     def post(self, messages: Sequence[Message]) -> None:
         if self._link.connected:
@@ -127,10 +144,18 @@ class RedisBroker:
         commands: list[tuple[str | bytes | int, ...]] = []
         for message in messages:
             if message.retain is not None:
-                milliseconds = max(1, int(message.retain * 1000))
-                commands.append(("SET", self._last(message.topic), message.payload, "PX", milliseconds))
-            commands.append(("PUBLISH", self._channel(message.topic), b"=%b\n%b" % (self._own, message.payload)))
+                kept = ("PX", _milliseconds(message.retain))
+                commands.append(("SET", self._last(message.topic), message.payload, *kept))
+            if message.history is None:
+                commands.append(("PUBLISH", self._channel(message.topic), b"=%b\n%b" % (self._own, message.payload)))
+            else:
+                commands.append(self._append(message.topic, message.payload, message.history))
         return commands
+
+    def _append(self, topic: str, payload: bytes, keep: Keep) -> tuple[str | bytes | int, ...]:
+        keys, head_for = self._log(topic), _milliseconds(keep.seconds + positions.HEAD_SECONDS)
+        kept = (keep.events, _milliseconds(keep.seconds))
+        return ("EVAL", scripts.APPEND, 2, *keys, head_for, self._channel(topic), payload, *kept)
 
     async def retained(self, topic: str) -> Retained | None:
         async with self._client.pipeline(transaction=False) as pipeline:
@@ -138,6 +163,39 @@ class RedisBroker:
             pipeline.pttl(self._last(topic))
             payload, left = await self._call(pipeline.execute())
         return Retained(payload, left / 1000) if payload is not None and left > 0 else None
+
+    # History
+
+    async def history(self, topic: str, after: str | None, keep: Keep) -> Past:
+        epoch, number = positions.parse(after or "")
+        args: list[Argument] = [_milliseconds(keep.seconds + positions.HEAD_SECONDS), epoch, number]
+        found, last, complete, events = await self._call(self._history(keys=self._log(topic), args=args))
+        current = found.decode()
+        numbered = positions.numbered(current, last, events)
+        return Past(f"{current}-{last}", numbered, complete=bool(complete) or after is None)
+
+    async def forget_history(self, topic: str) -> None:
+        await self._call(self._client.delete(*self._log(topic)))
+
+    # Census
+
+    async def update_census(self, app_id: str, joins: Sequence[str], leaves: Sequence[str]) -> CensusUpdate:
+        first: list[str] = []
+        last: list[str] = []
+        if joins:
+            await self._list(f"c{app_id}")
+        for names, joining in ((leaves, False), (joins, True)):
+            for start in range(0, len(names), _NAMES):
+                some = names[start : start + _NAMES]
+                args: list[Argument] = [self._node, len(some) if joining else 0, *some]
+                began, ended = await self._call(self._census(keys=self._census_keys(app_id, self._node), args=args))
+                first += [name.decode() for name in began]
+                last += [name.decode() for name in ended]
+        return CensusUpdate(tuple(first), tuple(last))
+
+    async def nodes(self) -> list[str]:
+        alive = await self._call(self._alive(keys=[f"{self._prefix}:nodes"], args=[_milliseconds(self._node_ttl)]))
+        return [node.decode() for node in alive]
 
     # Rosters
 
@@ -159,16 +217,21 @@ class RedisBroker:
     ) -> RosterUpdate:
         if not self._link.connected:
             raise BrokerDown
-        if joins and topic not in self._rosters:
-            # Listed before it is joined: a node that dies in between leaves nothing unlisted behind.
-            listed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            if not self._outbox.put([("SADD", self._index(self._node), topic)], listed) or not await listed:
-                raise BrokerDown
-            self._rosters.add(topic)
+        if joins:
+            await self._list(f"r{topic}")
         pairs: list[str | bytes] = [part for user, info in joins.items() for part in (user, info)]
         args: list[Argument] = [self._node, self._channel(topic), limit, len(joins), *pairs, *leaves]
         version, *refused = await self._call(self._update(keys=[self._roster(topic)], args=args))
         return RosterUpdate(int(version), frozenset(user.decode() for user in refused))
+
+    async def _list(self, what: str) -> None:
+        """Before it is joined: a node that dies in between leaves nothing unlisted behind."""
+        if what in self._listed:
+            return
+        listed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if not self._outbox.put([("SADD", self._index(self._node), what)], listed) or not await listed:
+            raise BrokerDown
+        self._listed.add(what)
 
     async def _keep_beating(self) -> None:
         while True:
@@ -184,7 +247,7 @@ class RedisBroker:
                 continue
             if forgotten and self._sink is not None:
                 # We were silent so long that the others took us for dead.
-                self._rosters.clear()
+                self._listed.clear()
                 self._sink.restored()
 
     async def _beat_once(self) -> tuple[bool, list[str]]:
@@ -193,13 +256,27 @@ class RedisBroker:
         return bool(new), [node.decode() for node in dead]
 
     async def _bury(self, node: str) -> None:
-        """Takes a node off every roster it stands in, then off the list: half done, another node does it again."""
-        for topic in await self._topics_of(node):
-            await self._call(self._reap(keys=[self._roster(topic)], args=[node, self._channel(topic)]))
+        """Takes a node off all it stands in, then off the list: half done, another node does it again."""
+        for what in await self._standing_in(node):
+            await self._take_off(node, what)
         await self._call(self._client.delete(self._index(node)))
-        await self._call(self._client.zrem(f"{self._prefix}:nodes", node))
+        removed = await self._call(self._client.zrem(f"{self._prefix}:nodes", node))
+        if removed and node != self._node and self._sink is not None:
+            self._sink.node_gone(node)
 
-    async def _topics_of(self, node: str) -> list[str]:
+    async def _take_off(self, node: str, what: str) -> None:
+        kind, name = what[:1], what[1:]
+        if kind == "r":
+            await self._call(self._reap(keys=[self._roster(name)], args=[node, self._channel(name)]))
+            return
+        more = True
+        while more:
+            step = self._reap_census(keys=self._census_keys(name, node), args=[node, _NAMES])
+            more, left = await self._call(step)
+            if left and self._sink is not None:
+                self._sink.census_left(name, [each.decode() for each in left])
+
+    async def _standing_in(self, node: str) -> list[str]:
         members: set[bytes] = await self._call(cast("Awaitable[set[bytes]]", self._client.smembers(self._index(node))))
         return [each.decode() for each in members]
 
@@ -216,7 +293,9 @@ class RedisBroker:
         head, _, rest = body.partition(b"\n")
         if kind == b"=":
             if head != self._own:
-                self._sink.deliver(topic, rest)
+                self._sink.deliver(topic, rest, None)
+        elif kind == b"#":
+            self._sink.deliver(topic, rest, head.decode())
         elif kind == b"+":
             user, _, info = rest.partition(b"\n")
             self._sink.roster_changed(topic, RosterChange(int(head), user.decode(), info))
@@ -224,7 +303,7 @@ class RedisBroker:
             self._sink.roster_changed(topic, RosterChange(int(head), rest.decode(), None))
 
     async def _came_up(self) -> None:
-        self._rosters.clear()
+        self._listed.clear()
         await self._beat_once()
         await self._leave_abandoned()
         self._link.connected = True
@@ -234,10 +313,10 @@ class RedisBroker:
 
     async def _leave_abandoned(self) -> None:
         """Channels that emptied while Redis was away still have this node on their rosters."""
-        for topic in await self._topics_of(self._node):
-            if not self._link.wants(self._channel(topic)):
-                await self._call(self._reap(keys=[self._roster(topic)], args=[self._node, self._channel(topic)]))
-                await self._call(self._client.srem(self._index(self._node), topic))
+        for what in await self._standing_in(self._node):
+            if what.startswith("r") and not self._link.wants(self._channel(what[1:])):
+                await self._take_off(self._node, what)
+                await self._call(self._client.srem(self._index(self._node), what))
 
     def _went_down(self) -> None:
         self._outbox.drop()
@@ -261,5 +340,15 @@ class RedisBroker:
     def _last(self, topic: str) -> str:
         return f"{self._prefix}:last:{{{topic}}}"
 
+    def _log(self, topic: str) -> list[str]:
+        return [f"{self._prefix}:log:{{{topic}}}", f"{self._prefix}:events:{{{topic}}}"]
+
+    def _census_keys(self, app_id: str, node: str) -> list[str]:
+        return [f"{self._prefix}:census:{{{app_id}}}", f"{self._prefix}:census:{{{app_id}}}:{node}"]
+
     def _index(self, node: str) -> str:
         return f"{self._prefix}:node:{node}"
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))

@@ -93,3 +93,106 @@ local new = redis.call('ZADD', KEYS[1], now, ARGV[1])
 local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
 return {new, unpack(dead)}
 """
+
+# KEYS nodes; ARGV milliseconds after which a silent node is dead. Answers those that are not.
+ALIVE = r"""
+local t = redis.call('TIME')
+return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. t[1] * 1000 + math.floor(t[2] / 1000) - tonumber(ARGV[1]), '+inf')
+"""
+
+# A log is a string, ``{epoch}-{n}``, and a list of its newest payloads. The epoch carries part of the server's replication
+# id, which is another one after every restart and failover: a replica that was promoted may have missed events, and
+# would count on from too low a number.
+_LOG = r"""
+local head, events = KEYS[1], KEYS[2]
+local server = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x%x%x%x%x%x%x%x)')
+local epoch, last = string.match(redis.call('GET', head) or '', '^(.*)-(%d+)$')
+last = tonumber(last)
+if not epoch or string.sub(epoch, -8) ~= server then
+  local t = redis.call('TIME')
+  epoch, last = string.format('%.0f', t[1] * 1000000 + t[2]) .. server, 0
+  redis.call('DEL', events)
+end
+local function position() return epoch .. '-' .. string.format('%.0f', last) end
+"""
+
+# KEYS head, events; ARGV milliseconds to keep the head, channel, payload, number of events to keep, milliseconds to.
+APPEND = (
+    _LOG
+    + r"""
+last = last + 1
+redis.call('SET', head, position(), 'PX', ARGV[1])
+redis.call('RPUSH', events, ARGV[3])
+redis.call('LTRIM', events, -tonumber(ARGV[4]), -1)
+redis.call('PEXPIRE', events, ARGV[5])
+redis.call('PUBLISH', ARGV[2], '#' .. position() .. '\n' .. ARGV[3])
+"""
+)
+
+# KEYS head, events; ARGV milliseconds to keep the head, epoch and number after which events are asked for (or an empty
+# epoch). Answers epoch, last number, whether all that followed is there, and that.
+HISTORY = (
+    _LOG
+    + r"""
+redis.call('SET', head, position(), 'PX', ARGV[1])
+local missed = last - tonumber(ARGV[3])
+if ARGV[2] ~= epoch or missed < 0 then return {epoch, last, 0, {}} end
+if missed == 0 then return {epoch, last, 1, {}} end
+local found = redis.call('LRANGE', events, -missed, -1)
+if #found < missed then return {epoch, last, 0, {}} end
+return {epoch, last, 1, found}
+"""
+)
+
+# A census is a hash, name to ``node,node``, and a set per node of the names it holds.
+_CENSUS = r"""
+local census, held, node = KEYS[1], KEYS[2], ARGV[1]
+local last = {}
+local function leave(name)
+  local left, found = {}, false
+  for each in string.gmatch(redis.call('HGET', census, name) or '', '[^,]+') do
+    if each == node then found = true else left[#left + 1] = each end
+  end
+  if not found then return end
+  if #left > 0 then
+    redis.call('HSET', census, name, table.concat(left, ','))
+  else
+    redis.call('HDEL', census, name)
+    last[#last + 1] = name
+  end
+end
+"""
+
+# KEYS census, names held by the node; ARGV node, number of joins, joined name..., left name...
+UPDATE_CENSUS = (
+    _CENSUS
+    + r"""
+local first, joins = {}, tonumber(ARGV[2])
+for i = 3 + joins, #ARGV do
+  redis.call('SREM', held, ARGV[i])
+  leave(ARGV[i])
+end
+for i = 3, 2 + joins do
+  local name = ARGV[i]
+  local nodes = redis.call('HGET', census, name)
+  redis.call('SADD', held, name)
+  if not nodes then
+    redis.call('HSET', census, name, node)
+    first[#first + 1] = name
+  elseif not string.find(',' .. nodes .. ',', ',' .. node .. ',', 1, true) then
+    redis.call('HSET', census, name, nodes .. ',' .. node)
+  end
+end
+return {first, last}
+"""
+)
+
+# KEYS census, names held by the node; ARGV node, how many names at once. Answers whether there are more, and the names
+# that nobody holds now.
+REAP_CENSUS = (
+    _CENSUS
+    + r"""
+for _, name in ipairs(redis.call('SPOP', held, ARGV[2])) do leave(name) end
+return {redis.call('EXISTS', held), last}
+"""
+)
