@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -17,34 +17,25 @@ from kanal.realtime.channels import Channel
 from kanal.realtime.connections import Carrier, Connection
 from kanal.realtime.control import Scopes
 from kanal.realtime.endings import end
-from kanal.realtime.envelope import (
-    CONTROL_TOPIC,
-    Control,
-    Revoke,
-    Terminate,
-    decode_control,
-    encode_control,
-    open_event,
-    seal_event,
-)
+from kanal.realtime.envelope import CONTROL_TOPIC, Control, Revoke, Terminate, decode_control, encode_control
+from kanal.realtime.exchange import Exchange, topic_of
 from kanal.realtime.fanout import FanOut
-from kanal.realtime.protocol import errors, frames
+from kanal.realtime.observers import Observer
+from kanal.realtime.orders import Orders
+from kanal.realtime.protocol import errors
 from kanal.realtime.protocol.connection import Machine
-from kanal.realtime.protocol.effects import Broadcast, Close, Effect, Join, Leave, Ping, Send
-from kanal.realtime.protocol.names import parse_channel_name
+from kanal.realtime.protocol.effects import Broadcast, ClientEvent, Close, Effect, Join, Leave, Ping, Send
 from kanal.realtime.publisher import Delivery, Publication
 from kanal.realtime.reconcile import Reconciler
 from kanal.realtime.rounds import SWEEP_INTERVAL, spread, sweep
-from kanal.realtime.stats import AppStats, HubStats
+from kanal.realtime.stats import AppStats, HubStats, LocalChannel
 from kanal.realtime.wire import text_frame
 
 MAX_BUFFERED = 1024 * 1024  # bytes that may wait for a slow reader
+SCOPES = "scopes"  # the order that closes connections or takes channels away
+NODE_GONE = "gone"  # the order that tells of a node that died or stopped
 
 log = structlog.get_logger(__name__)
-
-
-def topic_of(app_id: str, channel: str) -> str:
-    return f"{app_id}:{channel}"
 
 
 class Hub:
@@ -67,6 +58,9 @@ class Hub:
         self.fanout = FanOut()
         self.connections: dict[str, Connection] = {}
         self.channels: dict[str, Channel] = {}
+        self.observers: list[Observer] = []
+        """Filled before ``start``."""
+        self.orders = Orders()
         self.refused = 0
         self._max_connections = max_connections
         self._max_buffered = max_buffered
@@ -75,8 +69,11 @@ class Hub:
         self._stats: defaultdict[str, AppStats] = defaultdict(AppStats)
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciler = Reconciler(self)
+        self._exchange = Exchange(self)
+        self.orders.add(SCOPES, self._obey_scopes)
 
     async def start(self) -> None:
+        self.apps.watch(self.app_changed)
         self.broker.subscribe(CONTROL_TOPIC)
         await self.broker.start(self)
         self.spawn(asyncio.create_task(sweep(self.connections, self._sweep_interval, self.apply)))
@@ -102,15 +99,7 @@ class Hub:
     # For the rest of Kanal
 
     async def publish(self, publications: Sequence[Publication]) -> Delivery:
-        messages = [self._publish_local(publication) for publication in publications]
-        return await self._to_cluster(messages)
-
-    def _publish_local(self, publication: Publication) -> Message:
-        topic = topic_of(publication.app_id, publication.channel)
-        text = frames.event(publication.event, publication.channel, frames.string_token(publication.data))
-        self._fan_out(topic, text, publication.except_socket)
-        retain = self._keep(publication.app_id, publication.channel, topic, text)
-        return Message(topic, seal_event(text, publication.except_socket, keeps=True), retain)
+        return await self._exchange.publish(publications)
 
     async def terminate(
         self, app_id: str, scope: str, code: int = 4009, message: str = "You got disconnected by the app."
@@ -119,6 +108,46 @@ class Hub:
 
     async def revoke(self, app_id: str, channel: str, scope: str) -> Delivery:
         return await self._control(Revoke(app_id, channel, scope, _milliseconds()))
+
+    async def order(self, tag: str, payload: bytes) -> Delivery:
+        """Has the handler of ``orders`` with this tag run: here before the first await, then on every other node."""
+        message = self.orders.seal(tag, payload)
+        self.orders.obey(message)
+        return await self._exchange.send([Message(CONTROL_TOPIC, message)])
+
+    def listen(self, app_id: str, channel: str, callback: Callable[[bytes], None]) -> Callable[[], None]:
+        """``callback`` gets the text of every event of the channel, also when nobody here is subscribed to it.
+
+        Answers a function that ends it.
+        """
+        return self._exchange.listen(topic_of(app_id, channel), callback)
+
+    def local(self, app_id: str, prefix: str = "") -> Mapping[str, LocalChannel]:
+        """The channels of an app that have subscribers on this node, by name."""
+        start = topic_of(app_id, prefix)
+        return {
+            channel.name.text: channel.figures()
+            for topic, channel in self.channels.items()
+            if topic.startswith(start) and channel.audience.connections
+        }
+
+    def app_changed(self, new: App | None, old: App) -> None:
+        """Limits of a changed app apply at once; one that is gone or disabled loses its connections."""
+        failure: errors.ConnectionClosed | None = None
+        if new is None:
+            failure = errors.AppNotFound(old.key)
+        elif not new.enabled:
+            failure = errors.AppDisabled("The app is disabled")
+        for connection in list(self.connections.values()):
+            if connection.app.id != old.id:
+                continue
+            if new is not None:
+                connection.app = connection.machine.app = new
+            if failure is not None:
+                self.fail(connection, failure)
+        for channel in list(self.channels.values()):
+            if new is not None and channel.app.id == old.id:
+                channel.app_changed(new)
 
     def stats(self) -> HubStats:
         return HubStats(
@@ -179,7 +208,7 @@ class Hub:
             if isinstance(effect, Send):
                 connection.send(text_frame(effect.text))
             elif isinstance(effect, Broadcast):
-                self._broadcast(connection, effect)
+                self._exchange.broadcast(connection, effect)
             elif isinstance(effect, Join):
                 self._join(connection, effect)
             elif isinstance(effect, Leave):
@@ -190,6 +219,8 @@ class Hub:
                 connection.carrier.ping()
             elif isinstance(effect, Close):
                 self._close(connection, effect)
+            elif isinstance(effect, ClientEvent):
+                self._observed(connection, effect)
 
     def _close(self, connection: Connection, effect: Close) -> None:
         connection.close(effect.code, effect.reason)
@@ -217,14 +248,14 @@ class Hub:
         if self.channels.get(channel.topic) is channel:
             del self.channels[channel.topic]
             channel.audience.stats.channels -= 1
-            self.broker.unsubscribe(channel.topic)
+            if not self._exchange.listened(channel.topic):
+                self.broker.unsubscribe(channel.topic)
 
-    def _broadcast(self, connection: Connection, effect: Broadcast) -> None:
-        topic = topic_of(connection.app.id, effect.channel)
-        channel = self.channels.get(topic)
-        if channel is not None:
-            self.fanout.publish(channel.audience, text_frame(effect.text), (connection,))
-        self.broker.post([Message(topic, seal_event(effect.text, connection.socket_id, keeps=False))])
+    def _observed(self, connection: Connection, effect: ClientEvent) -> None:
+        for observer in self.observers:
+            observer.client_event(
+                connection.app, effect.channel, effect.event, effect.data, connection.socket_id, effect.user_id
+            )
 
     def _overflowed(self, connection: Connection) -> None:
         connection.stats.slow_closed += 1
@@ -234,15 +265,11 @@ class Hub:
 
     # For the broker
 
-    def deliver(self, topic: str, payload: bytes) -> None:
+    def deliver(self, topic: str, payload: bytes, position: str | None = None) -> None:
         if topic == CONTROL_TOPIC:
-            self._scopes.obey(decode_control(payload), self.apply)
-            return
-        event = open_event(payload)
-        self._fan_out(topic, event.text, event.except_socket)
-        if event.keeps:
-            app_id, _, channel = topic.partition(":")
-            self._keep(app_id, channel, topic, event.text)
+            self.orders.obey(payload)
+        else:
+            self._exchange.deliver(topic, payload, position)
 
     def roster_changed(self, topic: str, change: RosterChange) -> None:
         channel = self.channels.get(topic)
@@ -255,6 +282,15 @@ class Hub:
     def lost(self) -> None:
         self._reconciler.lost()
 
+    def node_gone(self, node: str) -> None:
+        log.info("realtime.node_gone", node=node)
+
+    def census_left(self, app_id: str, names: Sequence[str]) -> None:
+        app = self.apps.by_id(app_id)
+        if app is not None and app.webhooks:
+            for observer in self.observers:
+                observer.census_left(app, names)
+
     # Inside
 
     def spawn(self, task: asyncio.Task[None]) -> None:
@@ -266,31 +302,11 @@ class Hub:
         if not task.cancelled() and task.exception() is not None:
             log.error("realtime.task_failed", exc_info=task.exception())
 
-    def _fan_out(self, topic: str, text: bytes, except_socket: str | None) -> None:
-        channel = self.channels.get(topic)
-        if channel is None:
-            return
-        skip = self.connections.get(except_socket) if except_socket else None
-        self.fanout.publish(channel.audience, text_frame(text), () if skip is None else (skip,))
-
-    def _keep(self, app_id: str, channel: str, topic: str, text: bytes) -> float | None:
-        """Seconds that a cache channel keeps the event, here and in the broker; ``None`` for other channels."""
-        if "cache-" not in channel:
-            return None
-        app = self.apps.by_id(app_id)
-        if app is None or not parse_channel_name(channel).cached:
-            return None
-        local = self.channels.get(topic)
-        if local is not None:
-            local.keep(text, app.cache_ttl)
-        return float(app.cache_ttl)
-
-    async def _to_cluster(self, messages: Sequence[Message]) -> Delivery:
-        return Delivery.CLUSTER if await self.broker.publish(messages) else Delivery.LOCAL_ONLY
-
     async def _control(self, control: Control) -> Delivery:
-        self._scopes.obey(control, self.apply)
-        return await self._to_cluster([Message(CONTROL_TOPIC, encode_control(control))])
+        return await self.order(SCOPES, encode_control(control))
+
+    def _obey_scopes(self, payload: bytes) -> None:
+        self._scopes.obey(decode_control(payload), self.apply)
 
 
 def _milliseconds() -> int:

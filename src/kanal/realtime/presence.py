@@ -40,7 +40,7 @@ class Attendance:
     ) -> None:
         self._topic = topic
         self._broker = broker
-        self._limit = limit
+        self.limit = limit
         self._host = host
         self._spawn = spawn
         self.members: dict[str, bytes] = {}
@@ -200,7 +200,7 @@ class Attendance:
                 self._admit()
                 return
             try:
-                update = await self._broker.update_roster(self._topic, joins, leaves, self._limit)
+                update = await self._broker.update_roster(self._topic, joins, leaves, self.limit)
             except BrokerDown:
                 self._admit_alone()
                 return

@@ -20,6 +20,17 @@ class AppStats:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalChannel:
+    """What one node has of a channel."""
+
+    subscriptions: int
+    users: frozenset[str] | None
+    """Members with a socket here; ``None`` unless it is a presence channel."""
+    cached: bool
+    """The last event is kept here."""
+
+
+@dataclass(frozen=True, slots=True)
 class HubStats:
     connections: int
     channels: int

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from kanal.realtime.apps import App
 from kanal.realtime.protocol import errors, frames
-from kanal.realtime.protocol.effects import Broadcast, Close, Effect, Join, Leave, Member, Ping, Send
+from kanal.realtime.protocol.effects import Broadcast, ClientEvent, Close, Effect, Join, Leave, Member, Ping, Send
 from kanal.realtime.protocol.grants import read_grant
 from kanal.realtime.protocol.names import CLIENT_EVENT_PREFIX, MAX_EVENT_NAME, ChannelName, parse_channel_name
 from kanal.realtime.protocol.rate import Bucket
@@ -184,7 +184,10 @@ class Machine:
             raise errors.ClientEventRefused(f"Client event rejected: data over {self.app.max_message_size} bytes")
         channel = subscription.channel.text
         user_id = subscription.member.user_id if subscription.channel.is_presence and subscription.member else None
-        return (Broadcast(channel, frames.event(message.event, channel, data, user_id)),)
+        broadcast = Broadcast(channel, frames.event(message.event, channel, data, user_id))
+        if not self.app.webhooks:
+            return (broadcast,)
+        return (broadcast, ClientEvent(channel, message.event, data, user_id))
 
     def _refusal(self, channel: str, failure: errors.SubscriptionRefused) -> Sequence[Effect]:
         return (Send(frames.error(failure)), Send(frames.subscription_error(channel, failure)))

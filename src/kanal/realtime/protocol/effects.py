@@ -61,4 +61,15 @@ class Broadcast:
     text: bytes
 
 
-Effect = Send | Ping | Close | Join | Leave | Broadcast
+@dataclass(frozen=True, slots=True)
+class ClientEvent:
+    """What the broadcast before this carries, for those who look on."""
+
+    channel: str
+    event: str
+    data: bytes
+    """A JSON string token."""
+    user_id: str | None
+
+
+Effect = Send | Ping | Close | Join | Leave | Broadcast | ClientEvent
