@@ -278,9 +278,13 @@ class Hub:
 
     def restored(self) -> None:
         self._reconciler.restored()
+        for observer in self.observers:
+            observer.broker_restored()
 
     def lost(self) -> None:
         self._reconciler.lost()
+        for observer in self.observers:
+            observer.broker_lost()
 
     def node_gone(self, node: str) -> None:
         log.info("realtime.node_gone", node=node)

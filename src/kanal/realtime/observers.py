@@ -40,4 +40,10 @@ class Observer(Protocol):
         """The number of subscriptions in the whole cluster changed, as clients are told; on one of the nodes only."""
 
     def census_left(self, app: App, names: Sequence[str]) -> None:
-        """A node died and this one buried it: it was the last to hold these names in the broker's census."""
+        """A node died or stopped and this one took it off: it was the last to hold these names in the broker's census."""
+
+    def broker_lost(self) -> None:
+        """The census cannot be asked; what happens on this node is told as before."""
+
+    def broker_restored(self) -> None:
+        """The census can be asked again, and may have lost, or have been told to forget, what this node registered."""
