@@ -33,7 +33,7 @@ def new_broker(request: pytest.FixtureRequest) -> BrokerFactory:
         return lambda node: MemoryBroker(node, bus)
     url = request.getfixturevalue("redis_url")
     prefix = f"test-{request.node.name}"
-    return lambda node: RedisBroker(url, node=node, prefix=prefix, heartbeat=0.2, node_ttl=1.0)
+    return lambda node: RedisBroker(url, node=node, prefix=prefix, heartbeat=0.5, node_ttl=15.0)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from kanal.realtime.server import EmbeddedServer
 from kanal.realtime.switch import SocketEndpoint, uvicorn_protocols
 
 APP = App(id="1001", key="test-key", secret="test-secret", encryption_master_key=b"0123456789abcdef" * 2)
-WAIT = 5.0  # seconds; long enough for a busy machine, short enough to notice
+WAIT = 30.0  # seconds; only a failure takes as long
 
 Frame = tuple[int, bytes]
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10

@@ -136,12 +136,12 @@ class TestCacheChannels:
             assert (await late.next())["event"] == "pusher:cache_miss"
 
     async def test_it_is_forgotten_in_time(self, new_broker: BrokerFactory) -> None:
-        app = App(id="1", key="k", secret="s", cache_ttl=1)
+        app = App(id="1", key="k", secret="s", cache_ttl=3)
         async with running(app, broker=new_broker("one")) as node, await node.client(app) as early:
             await node.hub.publish([Publication("1", "cache-a", "e", "1")])
             await early.subscribe("cache-a")
             await early.event("e", "cache-a")
-            await asyncio.sleep(1.1)
+            await asyncio.sleep(3.1)
             async with await node.client(app) as late:
                 await late.subscribe("cache-a")
                 assert (await late.next())["event"] == "pusher:cache_miss"

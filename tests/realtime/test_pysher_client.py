@@ -13,7 +13,7 @@ import pytest
 from tests.realtime.harness import APP
 from tests.realtime.node_control import Node
 
-WAIT = 10.0
+WAIT = 30.0  # seconds; only a failure takes as long
 
 
 @pytest.fixture(scope="module", params=["memory", "redis"])
