@@ -108,6 +108,10 @@ test-e2e: setup ## the browser tests
 bench: setup services ## figures and ratios of speed and size
 	@$(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-realtime
+bench-realtime: $(STAMPS)/dev ## the real-time server against its floor and its peers; ARGS=--quick for five minutes
+	@$(BIN)/python -m bench realtime $(ARGS)
+
 # --- change ---------------------------------------------------------------------------------------------------------
 
 .PHONY: fmt

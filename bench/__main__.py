@@ -1,4 +1,7 @@
-"""`python -m bench [SECTION…]`: measures, prints a table, keeps the figures in `bench/results/`."""
+"""`python -m bench [SECTION…]`: measures, prints a table, keeps the figures in `bench/results/`.
+
+`python -m bench realtime` is a programme of its own, with its own arguments.
+"""
 
 import argparse
 import sys
@@ -12,6 +15,7 @@ import uvloop
 
 from bench import accept, deliver, figures, history, size
 from bench.figures import Figure
+from bench.realtime import command
 from tests.support.services import MariaDB, ServiceMissing
 
 Section = Callable[[Path], Coroutine[Any, Any, list[Figure]]]
@@ -50,6 +54,8 @@ SECTIONS: dict[str, Section] = {
 
 def main() -> int:
     """Run the sections named, or all."""
+    if sys.argv[1:2] == ["realtime"]:
+        return command.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], metavar="SECTION", help=", ".join(SECTIONS))
     chosen = parser.parse_args().sections or list(SECTIONS)

@@ -1,0 +1,1 @@
+"""The real-time server against its floor and its peers: `python -m bench realtime`."""
