@@ -22,6 +22,7 @@ from kanal import __version__
 from tests.support.kanal_process import KanalProcess
 from tests.support.services import free_port
 
+WAIT = 60.0  # seconds; only a failure takes as long
 KEY = "only-for-tests-" * 4
 Processes = Callable[..., KanalProcess]
 
@@ -35,7 +36,7 @@ def kanal(folder: Path, *arguments: str, **settings: str) -> subprocess.Complete
         env={**environment, "KANAL_DATA": str(folder / "data"), "KANAL_SECRET_KEYS": KEY, **settings},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WAIT,
         check=False,
     )
 
@@ -86,7 +87,7 @@ class TestWhatCannotStart:
         both = [kanal_process(folder=tmp_path / name, port=port) for name in ("one", "two")]
         for process in both:
             process.spawn()
-        until = time.monotonic() + 30
+        until = time.monotonic() + WAIT
         while not [p for p in both if "is in use" in p.log_tail()] and time.monotonic() < until:
             time.sleep(0.05)
         refused = next(p for p in both if "is in use" in p.log_tail())
@@ -120,7 +121,8 @@ class TestCommands:
         assert kanal(tmp_path, *command).stderr.startswith("kanal: There is already an account")
         with kanal_process(folder=tmp_path) as process:
             account = {"email": "sari@example.com", "password": "correct horse"}
-            session = httpx.post(f"{process.url}/api/v1/auth/login", json=account).raise_for_status().json()
+            answer = httpx.post(f"{process.url}/api/v1/auth/login", json=account, timeout=WAIT)
+            session = answer.raise_for_status().json()
             assert session["workspaces"][0]["name"] == "Toko"
             assert session["user"]["is_operator"]
 
@@ -145,10 +147,10 @@ class TestServing:
         for _ in range(2):
             process = kanal_process("serve", "--demo", folder=tmp_path).start()
             counted.append([count(tmp_path, table) for table in ("workspaces", "users", "rooms", "messages")])
-            accounts = httpx.get(f"{process.url}/api/v1/meta").json()["demo"]["accounts"]
+            accounts = httpx.get(f"{process.url}/api/v1/meta", timeout=WAIT).json()["demo"]["accounts"]
             one = accounts[0]
             account = {"email": one["email"], "password": one["password"]}
-            httpx.post(f"{process.url}/api/v1/auth/login", json=account).raise_for_status()
+            httpx.post(f"{process.url}/api/v1/auth/login", json=account, timeout=WAIT).raise_for_status()
             assert re.search(rf"Kanal {re.escape(__version__)} is ready: +{process.url}", process.log_tail(20_000))
             assert one["email"] in process.log_tail(20_000)
             assert process.stop() == 0
@@ -158,7 +160,7 @@ class TestServing:
     def test_a_database_with_people_gets_no_demo(self, tmp_path: Path, kanal_process: Processes) -> None:
         kanal(tmp_path, "user", "add", "sari@example.com", "--name", "Sari", "--password", "correct horse")
         with kanal_process("serve", "--demo", folder=tmp_path) as process:
-            assert httpx.get(f"{process.url}/api/v1/meta").json()["demo"] is None
+            assert httpx.get(f"{process.url}/api/v1/meta", timeout=WAIT).json()["demo"] is None
         assert count(tmp_path, "users") == 1
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -167,13 +169,16 @@ class TestServing:
         process = kanal_process(folder=tmp_path).start()
         with socket.create_connection(("127.0.0.1", process.port)) as slow:
             body = b'{"email":"a@example.com","password":"x"}'
-            head = f"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            slow.sendall(head.encode() + body[:10])
-            time.sleep(0.2)  # it has begun to read
+            head = ["POST /api/v1/auth/login HTTP/1.1", "Host: x", "Content-Type: application/json"]
+            head += [f"Content-Length: {len(body)}", "Expect: 100-continue", "", ""]
+            slow.sendall("\r\n".join(head).encode())
+            slow.settimeout(WAIT)
+            assert slow.recv(100).startswith(b"HTTP/1.1 100 "), "it has begun to read"
             os.kill(process.pid, number)
-            time.sleep(0.2)
-            slow.sendall(body[10:])
-            slow.settimeout(10)
+            until = time.monotonic() + WAIT
+            while "node.draining" not in process.log_tail() and time.monotonic() < until:
+                time.sleep(0.05)
+            slow.sendall(body)
             assert slow.recv(100).startswith(b"HTTP/1.1 401 ")
         assert process.stop() == 0
         assert "Traceback" not in process.log_tail(20_000)
@@ -183,7 +188,10 @@ class TestServing:
     def test_a_shared_database_is_used_under_the_prefix(self, tmp_path: Path, kanal_process: Processes) -> None:
         """F-OP-05: from sign-up to search, with every table under another name."""
         settings = {"KANAL_TABLE_PREFIX": "kn_", "KANAL_VERSION_TABLE": "alembic"}
-        with kanal_process(folder=tmp_path, **settings) as process, httpx.Client(base_url=process.url) as http:
+        with (
+            kanal_process(folder=tmp_path, **settings) as process,
+            httpx.Client(base_url=process.url, timeout=WAIT) as http,
+        ):
             account = {"name": "Sari", "email": "s@example.com", "password": uuid4().hex, "workspace_name": "Toko"}
             session = http.post("/api/v1/auth/register", json=account).raise_for_status().json()
             http.headers["x-csrf-token"] = session["csrf_token"]

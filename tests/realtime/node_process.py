@@ -63,7 +63,7 @@ async def _publish_from_stdin(hub: Hub, stop: asyncio.Event) -> None:
 async def main(settings: dict[str, str]) -> None:
     broker: Broker = MemoryBroker()
     if "redis" in settings:
-        broker = RedisBroker(settings["redis"], node=settings.get("node", "node"), heartbeat=0.5, node_ttl=2.0)
+        broker = RedisBroker(settings["redis"], node=settings.get("node", "node"), heartbeat=0.5, node_ttl=4.0)
     hub = Hub(StaticApps([APP]), broker)
     stop = asyncio.Event()
 
