@@ -113,7 +113,7 @@ def _run(load: Path, arguments: list[str]) -> dict[str, float]:
         raise RunFailedError("; ".join(dict.fromkeys((said[0], said[-1]))))
     values: dict[str, Any] = json.loads(done.stdout)
     if values.get("missing", 0) > 0:
-        raise RunFailedError(f"{values['missing']:,} deliveries of {values["sent"]:,} events did not come in time")
+        raise RunFailedError(f"{values['missing']:,} deliveries of {values['sent']:,} events did not come in time")
     return {name: float(value) for name, value in values.items()}
 
 
