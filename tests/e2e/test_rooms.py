@@ -71,6 +71,19 @@ def test_a_member_is_added_and_removed_and_sees_it_at_once(open_browser: Open, r
     expect(dewi.page.get_by_role("button", name="Join")).to_be_visible()
 
 
+def test_who_owns_the_room_now_is_seen_by_those_who_look_at_its_members(
+    open_browser: Open, room_of: Room, accounts: Callable[[str], Api]
+) -> None:
+    room = room_of("budi", "james", "sari", called="handed over")
+    sari = open_browser("sari").enter(room)
+    sari.open_details()
+    members = sari.page.get_by_role("region", name="Details").get_by_role("listitem")
+    expect(members.filter(has_text="Room owner")).to_contain_text("Budi")
+    accounts("budi").call("POST", f"chat/rooms/{room}/leave")
+    expect(members.filter(has_text="Room owner")).to_have_count(1)
+    expect(members.filter(has_text="Room owner")).not_to_contain_text("Budi")
+
+
 def test_a_public_room_is_found_joined_and_left(open_browser: Open, room_of: Room) -> None:
     """F-RO-01: browse, join, leave; the others read about it."""
     room = room_of("sari", called="latte-art")

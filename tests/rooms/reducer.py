@@ -26,7 +26,8 @@ class Client:
     left: dict[str, int] = field(default_factory=dict)
     memberships: dict[str, Json] = field(default_factory=dict)
     messages: dict[str, Json] = field(default_factory=dict)
-    present: dict[str, dict[str, tuple[int, bool]]] = field(default_factory=dict)
+    roles: dict[str, dict[str, tuple[int, str | None]]] = field(default_factory=dict)
+    """By room and person, with the room's version; ``None`` for who is out."""
     markers: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def load(self, rooms: list[Json]) -> None:
@@ -37,7 +38,7 @@ class Client:
     def load_members(self, room: str, items: list[Json]) -> None:
         version = self.rooms[room]["version"]
         for item in items:
-            self.present.setdefault(room, {})[item["user_id"]] = (version, True)
+            self.roles.setdefault(room, {})[item["user_id"]] = (version, item["role"])
             self._mark(room, item["user_id"], item["read_sequence"])
 
     def load_messages(self, items: list[Json]) -> None:
@@ -55,12 +56,12 @@ class Client:
                 self._room(data["room"])
             case "room.left":
                 self.left[data["room_id"]] = max(self.left.get(data["room_id"], 0), data["room_version"])
-            case "room.member_joined" | "room.member_left":
+            case "room.member_joined" | "room.member_updated" | "room.member_left":
                 room, version = data["room_id"], data["room_version"]
                 self._count(room, version, data["member_count"])
-                known = self.present.setdefault(room, {}).get(data["user_id"], (0, False))
+                known = self.roles.setdefault(room, {}).get(data["user_id"], (0, None))
                 if version > known[0]:
-                    self.present[room][data["user_id"]] = (version, event["name"] == "room.member_joined")
+                    self.roles[room][data["user_id"]] = (version, data.get("role"))
             case "room.read":
                 self._mark(data["room_id"], data["user_id"], data["read_sequence"])
             case "membership.updated":
@@ -102,8 +103,9 @@ class Client:
             room: self._shown(room) for room, m in self.memberships.items() if m["version"] > self.left.get(room, 0)
         }
 
-    def people(self, room: str) -> set[str]:
-        return {user for user, (_, here) in self.present.get(room, {}).items() if here}
+    def people(self, room: str) -> dict[str, str]:
+        """Who is in it, and as what."""
+        return {user: role for user, (_, role) in self.roles.get(room, {}).items() if role}
 
     def _shown(self, room: str) -> Json:
         mine = self.memberships[room]

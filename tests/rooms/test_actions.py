@@ -206,6 +206,10 @@ class TestJoiningAndLeaving:
         _, channels, told = (await world.events(sari, "membership.updated"))[-1]
         assert channels == [f"private-user.{sari.workspace_id}.{budi.user_id}"]
         assert told["membership"]["role"] == "owner"
+        (_, channels, owns), (_, _, left) = await world.events(sari, "room.member_updated", "room.member_left")
+        assert channels == [f"presence-chat.{room.id}"]
+        assert (owns["user_id"], owns["role"], owns["member_count"]) == (str(budi.user_id), "owner", 3)
+        assert owns["room_version"] < left["room_version"]
 
     async def test_the_last_one_may_leave_an_empty_room(self, home: World) -> None:
         sari = await home.found()
@@ -221,6 +225,7 @@ class TestJoiningAndLeaving:
         entered = await home.do(actions.join_room, budi, id_of(room))
         assert entered.membership is not None
         assert entered.membership.role == "owner"
+        assert [p["role"] for _, _, p in await home.events(sari, "room.member_joined")] == ["owner"]
         await home.do(actions.join_room, rin, id_of(room))
         assert await people_of(home, sari, room) == {str(budi.user_id): "owner", str(rin.user_id): "member"}
 

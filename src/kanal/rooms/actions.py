@@ -25,11 +25,13 @@ from kanal.rooms.events import (
     ROOM_LEFT,
     ROOM_MEMBER_JOINED,
     ROOM_MEMBER_LEFT,
+    ROOM_MEMBER_UPDATED,
     ROOM_READ,
     ROOM_UPDATED,
     MembershipUpdated,
     RoomGone,
     RoomMemberChanged,
+    RoomMemberGone,
     RoomRead,
     RoomShown,
     room_channel,
@@ -347,12 +349,10 @@ async def _enter(
     await session.refresh(room)
     await _announce_to(session, room, user_ids)
     for user_id in user_ids:
-        events.record(
-            session,
-            ROOM_MEMBER_JOINED,
-            RoomMemberChanged(str(room.id), str(user_id), room.member_count, room.version),
-            channels=[room_channel(room.id)],
+        joined = RoomMemberChanged(
+            str(room.id), str(user_id), "owner" if user_id in heirs else "member", room.member_count, room.version
         )
+        events.record(session, ROOM_MEMBER_JOINED, joined, channels=[room_channel(room.id)])
 
 
 async def _drop(session: Session, room: Room, member: RoomMember) -> None:
@@ -362,7 +362,7 @@ async def _drop(session: Session, room: Room, member: RoomMember) -> None:
     room.member_count -= 1
     room.version = max(room.version, member.version) + 1
     await session.flush()
-    left = RoomMemberChanged(str(room.id), str(user_id), room.member_count, room.version)
+    left = RoomMemberGone(str(room.id), str(user_id), room.member_count, room.version)
     events.record(session, ROOM_MEMBER_LEFT, left, channels=[room_channel(room.id)])
     events.record(
         session, ROOM_LEFT, RoomGone(str(room.id), room.version), channels=[user_channel(room.workspace_id, user_id)]
@@ -381,10 +381,15 @@ async def _keep_an_owner(session: Session, room: Room, leaving: RoomMember) -> N
             .order_by(RoomMember.joined_at)
         )
     ).all()
-    if others and not any(m.role == "owner" for m in others):
-        await session.refresh(others[0], with_for_update=True)
-        others[0].role = "owner"
-        await _announce_membership(session, room, others[0])
+    if not others or any(m.role == "owner" for m in others):
+        return
+    heir = others[0]
+    await session.refresh(heir, with_for_update=True)
+    heir.role = "owner"
+    room.version += 1
+    await _announce_membership(session, room, heir)
+    owns = RoomMemberChanged(str(room.id), str(heir.user_id), "owner", room.member_count, room.version)
+    events.record(session, ROOM_MEMBER_UPDATED, owns, channels=[room_channel(room.id)])
 
 
 async def _announce_to(session: Session, room: Room, user_ids: Sequence[UUID]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -48,6 +49,14 @@ class RoomGone(msgspec.Struct):
 class RoomMemberChanged(msgspec.Struct):
     room_id: str
     user_id: str
+    role: Literal["owner", "member"]
+    member_count: int
+    room_version: int
+
+
+class RoomMemberGone(msgspec.Struct):
+    room_id: str
+    user_id: str
     member_count: int
     room_version: int
 
@@ -73,6 +82,7 @@ ROOM_JOINED = EventType("room.joined", RoomShown, "To one member: you are in thi
 ROOM_LEFT = EventType("room.left", RoomGone, "To one member: you are no longer in this room.")
 ROOM_UPDATED = EventType("room.updated", RoomShown, "A room was renamed, archived or otherwise changed.")
 ROOM_MEMBER_JOINED = EventType("room.member_joined", RoomMemberChanged, "Somebody joined or was added.")
-ROOM_MEMBER_LEFT = EventType("room.member_left", RoomMemberChanged, "Somebody left or was removed.")
+ROOM_MEMBER_UPDATED = EventType("room.member_updated", RoomMemberChanged, "Somebody owns the room now.")
+ROOM_MEMBER_LEFT = EventType("room.member_left", RoomMemberGone, "Somebody left or was removed.")
 ROOM_READ = EventType("room.read", RoomRead, "A member of a small room has read up to here.")
 MEMBERSHIP_UPDATED = EventType("membership.updated", MembershipUpdated, "To one member: read marker, star, notify.")

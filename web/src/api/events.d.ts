@@ -129,6 +129,14 @@ export interface RoomGone {
 export interface RoomMemberChanged {
   room_id: string
   user_id: string
+  role: "member" | "owner"
+  member_count: number
+  room_version: number
+}
+
+export interface RoomMemberGone {
+  room_id: string
+  user_id: string
   member_count: number
   room_version: number
 }
@@ -221,7 +229,9 @@ export interface EventPayloads {
   /** Somebody joined or was added. */
   "room.member_joined": Logged & RoomMemberChanged
   /** Somebody left or was removed. */
-  "room.member_left": Logged & RoomMemberChanged
+  "room.member_left": Logged & RoomMemberGone
+  /** Somebody owns the room now. */
+  "room.member_updated": Logged & RoomMemberChanged
   /** A member of a small room has read up to here. */
   "room.read": Logged & RoomRead
   /** A room was renamed, archived or otherwise changed. */

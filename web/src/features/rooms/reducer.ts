@@ -31,8 +31,8 @@ export type Input =
   | { type: 'thread'; parent_id: Id; page: ThreadPage; after: number }
   | { type: 'message'; message: Message }
   | { type: 'directory'; members: Member[] }
-  /** `room_version` is what was known of the room when the list was asked for */
-  | { type: 'room-members'; room_id: Id; items: RoomMember[]; room_version: number }
+  /** `room_version` is what was known of the room when the list was asked for, `stay` as with messages */
+  | { type: 'room-members'; room_id: Id; items: RoomMember[]; room_version: number; stay: string | null }
   /** my own settings of a room, shown before the server knows them */
   | { type: 'mine'; room_id: Id; changes: Partial<Pick<Membership, 'starred' | 'notify'>> }
   | { type: 'read'; room_id: Id; read_sequence: number }
@@ -65,7 +65,7 @@ export function apply(state: RoomsState, input: Input): RoomsState {
     case 'directory':
       return together(() => input.members.reduce(applyMember, state))
     case 'room-members':
-      return applyRoomMembers(state, input.room_id, input.items, input.room_version)
+      return applyRoomMembers(state, input)
     case 'mine':
       return changeMine(state, input.room_id, input.changes)
     case 'read':
@@ -110,10 +110,12 @@ function applyEvent(state: RoomsState, event: LogEvent): RoomsState {
     case 'room.left':
       return leave(state, data.room_id as Id, data.room_version as number)
     case 'room.member_joined':
+    case 'room.member_updated':
     case 'room.member_left':
-      return applyMemberMove(state, event.name === 'room.member_joined', {
+      return applyMemberMove(state, {
         room_id: data.room_id as Id,
         user_id: data.user_id as Id,
+        role: (data.role as RoomMember['role'] | undefined) ?? null,
         member_count: data.member_count as number,
         room_version: data.room_version as number,
       })

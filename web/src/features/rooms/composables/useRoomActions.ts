@@ -3,7 +3,7 @@ import { useRouter } from 'vue-router'
 import { useWorkspace } from '@/app/workspace'
 import { errorLine } from '@/ui/describeError'
 import { toast } from '@/ui/toast'
-import type { Notify, Room, Visibility, Id } from '../types'
+import type { Id, Notify, Room, RoomMember, Visibility } from '../types'
 import { useRooms } from '../store'
 
 /** Everything that can be done with rooms. Small settings are shown at once and put back when refused. */
@@ -62,17 +62,17 @@ export function useRoomActions() {
     }
   }
 
-  async function loadMembers(roomId: Id): Promise<void> {
+  async function listMembers(roomId: Id, ask: () => Promise<{ items: RoomMember[] }>): Promise<void> {
+    const stay = rooms.state.stays[roomId] ?? null
     const version = rooms.state.counts[roomId]?.version ?? 0
-    const { items } = await api().members(roomId)
-    rooms.dispatch({ type: 'room-members', room_id: roomId, items, room_version: version })
+    const { items } = await ask()
+    rooms.dispatch({ type: 'room-members', room_id: roomId, items, room_version: version, stay })
+    const now = rooms.state.stays[roomId] ?? null
+    if (now !== null && now !== stay) await loadMembers(roomId)
   }
 
-  async function addMembers(roomId: Id, userIds: Id[]): Promise<void> {
-    const version = rooms.state.counts[roomId]?.version ?? 0
-    const { items } = await api().addMembers(roomId, userIds)
-    rooms.dispatch({ type: 'room-members', room_id: roomId, items, room_version: version })
-  }
+  const loadMembers = (roomId: Id): Promise<void> => listMembers(roomId, () => api().members(roomId))
+  const addMembers = (roomId: Id, userIds: Id[]): Promise<void> => listMembers(roomId, () => api().addMembers(roomId, userIds))
 
   async function removeMember(roomId: Id, userId: Id): Promise<void> {
     await api().removeMember(roomId, userId)

@@ -13,10 +13,11 @@ export function applyMember(state: RoomsState, member: Member): RoomsState {
 
 export function applyRoomMembers(
   state: RoomsState,
-  roomId: Id,
-  items: readonly RoomMember[],
-  roomVersion: number,
+  list: { room_id: Id; items: readonly RoomMember[]; room_version: number; stay: string | null },
 ): RoomsState {
+  const { room_id: roomId, items, room_version: roomVersion } = list
+  // I left and came back while it was on its way: who moved in between it doesn't know.
+  if (list.stay !== (state.stays[roomId] ?? null)) return state
   const known = state.roomMembers[roomId]?.byUser ?? {}
   // What happened after the list was asked for is younger than the list.
   const moved = Object.entries(known).filter(([, entry]) => entry.version > roomVersion)
@@ -31,10 +32,10 @@ export function applyRoomMembers(
   }
 }
 
+/** `role` is null for who has left. */
 export function applyMemberMove(
   state: RoomsState,
-  present: boolean,
-  move: { room_id: Id; user_id: Id; member_count: number; room_version: number },
+  move: { room_id: Id; user_id: Id; role: RoomMember['role'] | null; member_count: number; room_version: number },
 ): RoomsState {
   const { room_id: roomId, user_id: userId, room_version: version } = move
   const count = state.counts[roomId]
@@ -45,8 +46,9 @@ export function applyMemberMove(
   const members = state.roomMembers[roomId] ?? NOBODY
   const known = members.byUser[userId]
   if (known && known.version >= version) return counts === state.counts ? state : { ...state, counts }
-  const member: RoomMember = known?.member ?? { user_id: userId, role: 'member', joined_at: '', read_sequence: 0 }
-  const byUser = { ...members.byUser, [userId]: { member, present, version } }
+  const before: RoomMember = known?.member ?? { user_id: userId, role: 'member', joined_at: '', read_sequence: 0 }
+  const member = { ...before, role: move.role ?? before.role }
+  const byUser = { ...members.byUser, [userId]: { member, present: move.role !== null, version } }
   return { ...state, counts, roomMembers: put(state.roomMembers, roomId, { ...members, byUser }) }
 }
 

@@ -69,11 +69,12 @@ export class SimulatedServer {
     if (row.members.has(user)) return
     this.bump(row, { member_count: row.members.size + 1 })
     row.members.set(user, {
-      user_id: user, role: 'member', joined_at: now(), read_sequence: row.room.last_sequence, starred: false,
+      user_id: user, role: row.members.size ? 'member' : 'owner', joined_at: now(), read_sequence: row.room.last_sequence, starred: false,
       version: row.room.version,
     })
     if (user === this.me) this.emit('room.joined', { room: this.mine(row) }, true)
-    this.emit('room.member_joined', this.move(row, user), this.hears(row))
+    const { role } = row.members.get(user)!
+    this.emit('room.member_joined', { ...this.move(row, user), role }, this.hears(row))
   }
 
   leave(roomId: Id, user: Id): void {
@@ -81,6 +82,13 @@ export class SimulatedServer {
     const gone = row.members.get(user)
     if (!gone) return
     row.members.delete(user)
+    const heir = gone.role === 'owner' && [...row.members.values()][0]
+    if (heir) {
+      heir.role = 'owner'
+      this.bump(row)
+      this.touch(row, heir.user_id)
+      this.emit('room.member_updated', { ...this.move(row, heir.user_id), role: 'owner' }, this.hears(row))
+    }
     row.room = { ...row.room, version: Math.max(row.room.version, gone.version) }
     this.bump(row, { member_count: row.members.size })
     if (user === this.me) this.emit('room.left', { room_id: roomId, room_version: row.room.version }, true)
@@ -212,7 +220,7 @@ export class SimulatedServer {
     if (heard) this.log.push(structuredClone({ name, sequence, data: { ...data, sequence } }))
   }
 
-  private bump(row: Row, changes: Partial<Room>): void {
+  private bump(row: Row, changes: Partial<Room> = {}): void {
     row.room = { ...row.room, ...changes, version: row.room.version + 1 }
   }
 
