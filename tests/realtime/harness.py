@@ -16,10 +16,10 @@ import uvicorn
 from kanal.realtime.apps import App, StaticApps
 from kanal.realtime.brokers.base import Broker
 from kanal.realtime.brokers.memory import MemoryBroker
+from kanal.realtime.front import Front
 from kanal.realtime.hub import Hub
 from kanal.realtime.protocol.signatures import sign_subscription
 from kanal.realtime.server import EmbeddedServer
-from kanal.realtime.switch import SocketEndpoint, uvicorn_protocols
 
 APP = App(id="1001", key="test-key", secret="test-secret", encryption_master_key=b"0123456789abcdef" * 2)
 WAIT = 30.0  # seconds; only a failure takes as long
@@ -199,9 +199,9 @@ class Client:
 class Running:
     """A hub behind a port of this process."""
 
-    def __init__(self, hub: Hub, endpoint: SocketEndpoint, port: int) -> None:
+    def __init__(self, hub: Hub, front: Front, port: int) -> None:
         self.hub = hub
-        self.endpoint = endpoint
+        self.front = front
         self.port = port
 
     async def client(self, app: App = APP, **headers: str) -> Client:
@@ -229,18 +229,23 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def running(
-    *apps: App, broker: Broker | None = None, handshake_timeout: float = 10.0, config: Any = None, **hub_settings: Any
+    *apps: App,
+    broker: Broker | None = None,
+    handshake_timeout: float = 10.0,
+    request_timeout: float = 10.0,
+    config: Any = None,
+    **hub_settings: Any,
 ) -> AsyncIterator[Running]:
     hub = Hub(StaticApps(apps or (APP,)), broker or MemoryBroker(), **hub_settings)
-    endpoint = SocketEndpoint(hub, handshake_timeout=handshake_timeout)
+    front = Front(hub, handshake_timeout=handshake_timeout, request_timeout=request_timeout)
     settings = {"lifespan": "off", "log_config": None, "access_log": False} | (config or {})
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = EmbeddedServer(uvicorn.Config(echo, **uvicorn_protocols(endpoint), **settings))
+        server = EmbeddedServer(uvicorn.Config(**front.uvicorn(echo), **settings))
         await hub.start()
         task = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()
         try:
-            yield Running(hub, endpoint, listener.getsockname()[1])
+            yield Running(hub, front, listener.getsockname()[1])
         finally:
             await hang_up()
             server.should_exit = True

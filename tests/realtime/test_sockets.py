@@ -397,8 +397,7 @@ async def test_a_silent_client_is_pinged_and_closed_with_4201(monkeypatch: pytes
 async def test_a_drain_sends_everybody_away_with_4200_spread_over_the_window(server: Running) -> None:  # F-RT-09
     clients = [await server.client() for _ in range(10)]
     started = asyncio.get_running_loop().time()
-    server.endpoint.draining = True
-    draining = asyncio.create_task(server.hub.drain(1.0))
+    draining = asyncio.create_task(server.front.drain(1.0))
     for client in clients:
         await client.event("pusher:error")
         assert await client.closed() == 4200

@@ -17,8 +17,8 @@ from kanal import __version__
 from kanal.entrypoints import migrate
 from kanal.entrypoints.asgi import make_app
 from kanal.entrypoints.bootstrap import Node, build
-from kanal.realtime.server import DRAIN_WINDOW, EmbeddedServer, drain, raise_descriptor_limit
-from kanal.realtime.switch import SocketEndpoint, uvicorn_protocols
+from kanal.realtime.front import Front
+from kanal.realtime.server import DRAIN_WINDOW, EmbeddedServer, raise_descriptor_limit
 from kanal.settings import Settings
 
 STOP_WITHIN = 10.0  # seconds for requests in flight
@@ -70,11 +70,10 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
             from kanal.entrypoints import demo
 
             node.demo_accounts = await demo.ensure(node)
-        endpoint = SocketEndpoint(node.hub)
+        front = Front(node.hub)
         server = EmbeddedServer(
             uvicorn.Config(
-                make_app(node),
-                **uvicorn_protocols(endpoint),
+                **front.uvicorn(make_app(node)),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -94,7 +93,7 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
         node.draining = True
         log.info("node.draining")
         server.stop_accepting()
-        await drain(endpoint, min(DRAIN_WINDOW, 0.002 * len(node.hub.connections)))
+        await front.drain(min(DRAIN_WINDOW, 0.002 * len(node.hub.connections)))
         server.should_exit = True
         await serving
         await node.hub.stop()

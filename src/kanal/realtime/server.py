@@ -1,4 +1,4 @@
-"""The real-time server by itself: HTTP and sockets on one port, no database."""
+"""uvicorn inside a loop of ours, and what a process with many sockets needs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 import uvicorn
 
+from kanal.realtime.front import Front
 from kanal.realtime.hub import Hub
-from kanal.realtime.switch import SocketEndpoint, uvicorn_protocols
 
 DRAIN_WINDOW = 5.0  # seconds over which clients are sent elsewhere
 BACKLOG = 4_096
@@ -57,15 +57,6 @@ def raise_descriptor_limit() -> int:
     return soft
 
 
-async def drain(endpoint: SocketEndpoint, window: float = DRAIN_WINDOW) -> None:
-    """Sends everybody away with 4200, one after another; who still comes in is turned away with 4100.
-
-    Call ``EmbeddedServer.stop_accepting`` before and ``hub.stop`` after.
-    """
-    endpoint.draining = True
-    await endpoint.hub.drain(window)
-
-
 async def _first(running: asyncio.Task[None], event: asyncio.Event) -> bool:
     """Whether the event came before the end of what runs."""
     waiting = asyncio.create_task(event.wait())
@@ -100,9 +91,9 @@ async def serve(
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    endpoint = SocketEndpoint(hub, path=path)
+    front = Front(hub, path=path)
     settings = {"lifespan": "off", "log_config": None, "access_log": False, "backlog": BACKLOG} | config
-    server = EmbeddedServer(uvicorn.Config(app, host=host, port=port, **uvicorn_protocols(endpoint), **settings))
+    server = EmbeddedServer(uvicorn.Config(host=host, port=port, **front.uvicorn(app), **settings))
     await hub.start()
     running = asyncio.create_task(server.serve())
     if await _first(running, server.listening):
@@ -110,7 +101,7 @@ async def serve(
             started(server.servers[0].sockets[0].getsockname()[1])
         if await _first(running, stop):
             server.stop_accepting()
-            await drain(endpoint, drain_window)
+            await front.drain(drain_window)
     server.should_exit = True
     await hub.stop()
     await running

@@ -1,8 +1,8 @@
 """One port for HTTP and WebSocket: the first bytes decide.
 
 ``GET /app/…`` with ``Upgrade: websocket`` goes to picows without passing through the HTTP parser, which sets sockets up
-at two thirds of the cost. Everything else is uvicorn's. An HTTP connection that was kept alive and then upgrades comes
-through uvicorn's ``ws=`` and ends up in the same place.
+at two thirds of the cost. Calls of the HTTP API (``/apps/…``) go to ``api.lean``. Everything else is uvicorn's. An HTTP
+connection that was kept alive and then upgrades comes through uvicorn's ``ws=`` and ends up in the same place.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from kanal.realtime.api.lean import PREFIXES, LeanEndpoint, LeanHttp
 from kanal.realtime.handshake import Request, admit, parse_head
 from kanal.realtime.hub import Hub
 from kanal.realtime.protocol import errors
@@ -50,11 +51,22 @@ _QUIET = _Quiet()
 class SocketEndpoint:
     """Makes a WebSocket of a transport whose request head has arrived whole."""
 
-    def __init__(self, hub: Hub, *, path: str = "/app", handshake_timeout: float = HANDSHAKE_TIMEOUT) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        path: str = "/app",
+        handshake_timeout: float = HANDSHAKE_TIMEOUT,
+        max_head: int = MAX_HEAD,
+        api: LeanEndpoint | None = None,
+    ) -> None:
         self.hub = hub
         self.path = path
         self.prefix = f"GET {path}/".encode()
         self.handshake_timeout = handshake_timeout
+        self.max_head = max_head
+        self.api = api
+        self.api_prefixes = () if api is None else PREFIXES
         self.draining = False
 
     def take(self, transport: asyncio.Transport, request: Request, data: bytes) -> asyncio.BufferedProtocol:
@@ -125,14 +137,16 @@ class Switch(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._data = data = self._data + data if self._data else data
-        prefix = self.endpoint.prefix
-        if not data.startswith(prefix):
-            if not prefix.startswith(data):
+        endpoint = self.endpoint
+        if not data.startswith(endpoint.prefix):
+            if data.startswith(endpoint.api_prefixes):
+                self._to_api()
+            elif not any(prefix.startswith(data) for prefix in (endpoint.prefix, *endpoint.api_prefixes)):
                 self._to_http()
             return
         end = data.find(b"\r\n\r\n")
         if end < 0:
-            if len(data) > MAX_HEAD and self._transport is not None:
+            if len(data) > endpoint.max_head and self._transport is not None:
                 self._transport.write(_TOO_LARGE)
                 self._transport.close()
             return
@@ -143,15 +157,27 @@ class Switch(asyncio.Protocol):
         else:
             self.endpoint.take(transport, request, data)
 
+    def _to_api(self) -> None:
+        transport = self._done()
+        assert transport is not None and self.endpoint.api is not None  # noqa: S101, PT018 - data came, with its prefix
+        protocol = LeanHttp(self.endpoint.api, self._http[1], self._feed_http)
+        protocol.connection_made(transport)
+        transport.set_protocol(protocol)
+        protocol.data_received(self._data)
+
     def _to_http(self) -> None:
-        transport = self._done() or self._transport
+        self._done()
+        self._feed_http(self._data)
+
+    def _feed_http(self, data: bytes) -> None:
+        transport = self._transport
         if transport is None:
             return
         config, server_state, app_state, loop = self._http
         protocol = HttpToolsProtocol(config, server_state, app_state, loop)
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
-        protocol.data_received(self._data)
+        protocol.data_received(data)
 
     def _done(self) -> asyncio.Transport | None:
         if self._deadline is not None:

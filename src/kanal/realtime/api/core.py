@@ -1,0 +1,176 @@
+"""Answers calls. Knows nothing of how they came in."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from kanal.realtime.api.answers import EMPTY, EMPTY_LOCAL, Answer, Refused, answer
+from kanal.realtime.api.bodies import Event, check_channel, check_object, read_batch, read_event
+from kanal.realtime.api.queries import Queries
+from kanal.realtime.api.signature import Parameters, Signer, check, check_body, parse_query
+from kanal.realtime.apps import App
+from kanal.realtime.brokers.memory import MemoryBroker
+from kanal.realtime.hub import Hub
+from kanal.realtime.publisher import Delivery, Publication
+from kanal.realtime.survey import Survey
+
+_METHODS = {
+    "events": "POST",
+    "batch_events": "POST",
+    "channels": "GET",
+    "channel": "GET",
+    "users": "GET",
+    "terminate_connections": "POST",
+}
+_TOP = frozenset({"events", "batch_events", "channels"})
+
+
+@dataclass(slots=True)
+class Call:
+    """A call whose signature fits."""
+
+    name: str
+    """A key of ``_METHODS``."""
+    app: App
+    subject: str
+    """The channel or the user, as named in the path."""
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    name: str
+    app_id: str
+    """Empty when the path does not say; then the key does."""
+    subject: str = ""
+
+
+class Api:
+    """``open`` a call, then ``carry_out`` with its body; ``handle`` does both. ``counts`` are answers since the start."""
+
+    def __init__(self, hub: Hub, survey: Survey, *, now: Callable[[], float] = time.time) -> None:
+        self.counts: Counter[tuple[str, str, int]] = Counter()
+        """By app id, call and status; the first two are empty for a call that got nowhere."""
+        self._hub = hub
+        self._queries = Queries(hub, survey)
+        self._now = now
+        self._signers: dict[str, Signer] = {}
+        # Publishing in one process never waits, and a task for each call would be half of what a call costs.
+        self._waits = not isinstance(hub.broker, MemoryBroker)
+
+    def open(self, method: str, path: str, query: str) -> Call:
+        """``path`` and ``query`` as sent. Raises ``Refused``: 400, 401, 403, 404, 405."""
+        route = find_route(method, path)
+        parameters = parse_query(query)
+        apps = self._hub.apps
+        app = apps.by_id(route.app_id) if route.app_id else apps.by_key(parameters.get("auth_key", ""))
+        if app is None:
+            raise Refused(404, "There is no such app")
+        check(self._signer(app), method, path, parameters, self._now())
+        if not app.enabled:
+            raise Refused(403, "The app is disabled")
+        return Call(route.name, app, route.subject, parameters)
+
+    def carry_out(self, call: Call, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+        """The answer, or what has to be awaited for it. Both this and the coroutine raise ``Refused``."""
+        check_body(call.parameters, body)
+        name = call.name
+        if name == "events":
+            return self._publish([read_event(call.app, body)], batch=False)
+        if name == "batch_events":
+            return self._publish(read_batch(call.app, body), batch=True)
+        if name == "channels":
+            return self._queries.channels(call.app, call.parameters)
+        if name == "terminate_connections":
+            check_object(body)
+            return self._terminate(call.app, call.subject)
+        channel = check_channel(call.subject)
+        if name == "users":
+            return self._queries.users(call.app, channel)
+        return self._queries.channel(call.app, channel, call.parameters)
+
+    async def handle(self, method: str, path: str, query: str, body: bytes) -> Answer:
+        try:
+            call = self.open(method, path, query)
+        except Refused as refusal:
+            return self.count(None, refusal.answer)
+        try:
+            done = self.carry_out(call, body)
+            return self.count(call, done if isinstance(done, Answer) else await done)
+        except Refused as refusal:
+            return self.count(call, refusal.answer)
+
+    def count(self, call: Call | None, given: Answer) -> Answer:
+        self.counts["" if call is None else call.app.id, "" if call is None else call.name, given.status] += 1
+        return given
+
+    def _signer(self, app: App) -> Signer:
+        known = self._signers.get(app.id)
+        if known is None or known.secret != app.secret or known.key != app.key:
+            known = self._signers[app.id] = Signer(app.key, app.secret)
+        return known
+
+    def _publish(self, events: Sequence[Event], *, batch: bool) -> Answer | Coroutine[Any, Any, Answer]:
+        if self._waits or any(event.info for event in events):
+            return self._publish_and_look(events, batch=batch)
+        publications = [each for event in events for each in event.publications]
+        return EMPTY if _run(self._hub.publish(publications)) is Delivery.CLUSTER else EMPTY_LOCAL
+
+    async def _publish_and_look(self, events: Sequence[Event], *, batch: bool) -> Answer:
+        publications: list[Publication] = [each for event in events for each in event.publications]
+        local_only = await self._hub.publish(publications) is not Delivery.CLUSTER
+        if not any(event.info for event in events):
+            return EMPTY_LOCAL if local_only else EMPTY
+        app_id = publications[0].app_id
+        looked = [await self._queries.attributes(app_id, event.publications, event.info) for event in events]
+        if batch:
+            # One entry for each event, in their order; each event of a batch has one channel.
+            return answer({"batch": [next(iter(each.values()), {}) for each in looked]}, local_only=local_only)
+        return answer({"channels": looked[0]}, local_only=local_only)
+
+    async def _terminate(self, app: App, user_id: str) -> Answer:
+        done = await self._hub.terminate(app.id, f"user:{user_id}")
+        return EMPTY if done is Delivery.CLUSTER else EMPTY_LOCAL
+
+
+def is_call(path: str) -> bool:
+    """Whether a path is the API's, so that nobody else is asked about it."""
+    return path.startswith("/apps/") or (path.startswith("/users/") and path.endswith("/terminate_connections"))
+
+
+def find_route(method: str, path: str) -> Route:
+    """Raises ``Refused``: 404 or 405."""
+    match path.split("/"):
+        case ["", "apps", app_id, name] if name in _TOP:
+            route = Route(name, app_id)
+        case ["", "apps", app_id, "channels", channel]:
+            route = Route("channel", app_id, channel)
+        case ["", "apps", app_id, "channels", channel, "users"]:
+            route = Route("users", app_id, channel)
+        case ["", "apps", app_id, "users", user, "terminate_connections"]:
+            route = Route("terminate_connections", app_id, user)
+        case ["", "users", user, "terminate_connections"]:  # the Python SDK (3.3) leaves the app out
+            route = Route("terminate_connections", "", user)
+        case _:
+            raise Refused(404, "There is no such call")
+    if method != _METHODS[route.name]:
+        raise Refused(405, f"This call is made with {_METHODS[route.name]}")
+    if "%" in path:
+        return Route(route.name, unquote(route.app_id), unquote(route.subject))
+    return route
+
+
+def _run(work: Coroutine[Any, Any, Delivery]) -> Delivery:
+    """The result of a coroutine that never waits, without a task. Raises ``RuntimeError`` when it does wait."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        delivery: Delivery = done.value
+        return delivery
+    work.close()
+    raise RuntimeError("publishing in one process waited for something")
