@@ -11,7 +11,7 @@ from types import TracebackType
 
 from tests.support.services import free_port
 
-READY_WITHIN = 60.0  # seconds; a cold start beside other tests on two cores
+READY_WITHIN = 90.0  # seconds; a cold start beside other tests on two cores
 STOP_WITHIN = 60.0  # seconds an orderly end may take before it counts as hung
 
 
