@@ -35,7 +35,7 @@ OPEN = {
     ("post", "/api/v1/auth/password/reset"),
 }
 """What a stranger may ask; anything else has to be put here on purpose."""
-UNLISTED = {("post", "/broadcasting/auth")}  # of the Pusher protocol, not of our document
+UNLISTED = {("post", "/broadcasting/auth"), ("post", "/broadcasting/user-auth")}  # of the Pusher protocol
 
 
 @dataclass

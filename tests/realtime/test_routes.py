@@ -1,4 +1,4 @@
-"""POST /broadcasting/auth."""
+"""POST /broadcasting/auth and POST /broadcasting/user-auth."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -10,12 +10,13 @@ from litestar import Litestar, Request, Response
 from litestar.testing import AsyncTestClient
 
 from kanal.kit.errors import KanalError, Kind
-from kanal.realtime.authorizers import ChannelAuthorizers, ChannelGrant
-from kanal.realtime.protocol.signatures import sign_subscription
-from kanal.realtime.routes import MAX_CHANNELS, broadcasting_auth
+from kanal.realtime.authorizers import ChannelAuthorizers, ChannelGrant, UserGrant
+from kanal.realtime.protocol.signatures import sign_subscription, sign_user
+from kanal.realtime.routes import MAX_CHANNELS, broadcasting_auth, user_auth
 from tests.realtime.harness import APP
 
 PATH = "/broadcasting/auth"
+USER_PATH = "/broadcasting/user-auth"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 JSON = {"content-type": "application/json"}
 Api = AsyncTestClient[Litestar]
@@ -40,8 +41,12 @@ async def api() -> AsyncIterator[Api]:
     authorizers: ChannelAuthorizers[str] = ChannelAuthorizers()
     for pattern in ("presence-{room}", "private-{room}", "public-{room}"):
         authorizers.add(pattern, _decide)
-    handler = broadcasting_auth(APP, authorizers, _identify)
-    app = Litestar([handler], exception_handlers={KanalError: _error}, openapi_config=None)
+
+    async def grant(request: Request[Any, Any, Any]) -> UserGrant:
+        return UserGrant(await _identify(request), {"name": "Ayu"}, ("budi",), ("session:1",))
+
+    handlers = [broadcasting_auth(APP, authorizers, _identify), user_auth(APP, grant)]
+    app = Litestar(handlers, exception_handlers={KanalError: _error}, openapi_config=None)
     async with AsyncTestClient(app) as client:
         client.headers["x-user"] = "ayu"
         yield client
@@ -116,4 +121,30 @@ async def test_nobody_is_not_answered(api: Api) -> None:
 )
 async def test_a_bad_question_is_invalid(api: Api, content: bytes, headers: dict[str, str]) -> None:
     answer = await api.post(PATH, content=content, headers=headers)
+    assert answer.json() == {"code": "request.invalid", "kind": "invalid"}
+
+
+@pytest.mark.parametrize("form", [True, False], ids=["form", "json"])
+async def test_signing_in(api: Api, form: bool) -> None:
+    question = {"socket_id": "12.34", "more": "ignored"}
+    body = urlencode(question) if form else json.dumps(question)
+    answer = await api.post(USER_PATH, content=body, headers=FORM if form else JSON)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    signed = answer.json()
+    assert signed["auth"] == sign_user(APP.key, APP.secret, "12.34", signed["user_data"])
+    user = json.loads(signed["user_data"])
+    assert user.pop("issued_at") > 1_700_000_000_000
+    assert user == {"id": "ayu", "user_info": {"name": "Ayu"}, "watchlist": ["budi"], "scopes": ["session:1"]}
+
+
+async def test_nobody_signs_nobody_in(api: Api) -> None:
+    del api.headers["x-user"]
+    assert (await api.post(USER_PATH, json={"socket_id": "12.34"})).json()["code"] == "auth.required"
+
+
+@pytest.mark.parametrize("socket_id", [None, "12", "12.34::user::", "12.34\n", 12.34])
+async def test_a_sign_in_needs_a_socket(api: Api, socket_id: object) -> None:
+    content = {} if socket_id is None else {"socket_id": socket_id}
+    answer = await api.post(USER_PATH, json=content)
     assert answer.json() == {"code": "request.invalid", "kind": "invalid"}

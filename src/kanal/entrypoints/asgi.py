@@ -14,12 +14,13 @@ from litestar.openapi.spec import Components, SecurityScheme
 from kanal import __version__
 from kanal.entrypoints import health, site
 from kanal.entrypoints.bootstrap import Node
-from kanal.entrypoints.channels import Asking, channel_authorizers
+from kanal.entrypoints.channels import Asking, channel_authorizers, user_grant
 from kanal.files import routes as file_routes
 from kanal.identity import routes as identity_routes
 from kanal.identity import web as identity_web
 from kanal.kit.web import RequestContextMiddleware, exception_handlers
-from kanal.realtime.routes import broadcasting_auth
+from kanal.realtime.authorizers import UserGrant
+from kanal.realtime.routes import broadcasting_auth, user_auth
 from kanal.rooms import message_routes, routes
 
 DESCRIPTION = """Kanal's HTTP API.
@@ -47,6 +48,10 @@ def litestar_app(node: Node) -> Litestar:
         await identity_web.admit(request)
         return Asking(node.identity, identity_web.credential_of(request))
 
+    async def identify_user(request: Request[Any, Any, Any]) -> UserGrant:
+        await identity_web.admit(request)
+        return user_grant(request.scope["state"]["caller"])
+
     return Litestar(
         route_handlers=[
             *identity_routes.ROUTERS,
@@ -55,6 +60,7 @@ def litestar_app(node: Node) -> Litestar:
             message_routes.EventController,
             Router("/", route_handlers=[file_routes.FileController], guards=[identity_web.signed_in]),
             broadcasting_auth(node.app, channel_authorizers(node.database), identify),
+            user_auth(node.app, identify_user),
             health.live,
             health.ready,
             health.metrics,

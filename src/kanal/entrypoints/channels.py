@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from kanal.identity.access import Credential, WorkspaceAccess
+from kanal.identity.access import Caller, Credential, WorkspaceAccess
 from kanal.identity.config import Identity
 from kanal.identity.rules import Permission
 from kanal.kit.db import Database
 from kanal.kit.errors import KanalError
 from kanal.kit.ids import parse_id
-from kanal.realtime.authorizers import ChannelAuthorizers, ChannelGrant
+from kanal.realtime.authorizers import ChannelAuthorizers, ChannelGrant, UserGrant
 from kanal.rooms.authorizers import may_join_room_channel, workspace_of
 
 
@@ -57,6 +57,11 @@ def channel_authorizers(database: Database) -> ChannelAuthorizers[Asking]:
     authorizers.add("private-user.{workspace}.{user}", user)
     authorizers.add("presence-chat.{room}", room)
     return authorizers
+
+
+def user_grant(caller: Caller) -> UserGrant:
+    """What a socket that signs in is signed with; it belongs to no workspace."""
+    return UserGrant(str(caller.user_id), {"name": caller.name}, scopes=(caller.scope,))
 
 
 async def _enter(asking: Asking, text: str) -> WorkspaceAccess | None:

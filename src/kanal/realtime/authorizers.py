@@ -12,7 +12,7 @@ import msgspec
 
 from kanal.realtime.apps import App
 from kanal.realtime.protocol.names import Kind, parse_channel_name
-from kanal.realtime.protocol.signatures import shared_secret, sign_subscription
+from kanal.realtime.protocol.signatures import shared_secret, sign_subscription, sign_user
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -31,6 +31,17 @@ class ChannelGrant:
 
     user_id: str | None = None
     user_info: Mapping[str, Any] | None = None
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UserGrant:
+    """What a sign-in is signed with: who it is, and what ``ChannelGrant`` says of ``user_info`` and ``scopes``."""
+
+    user_id: str
+    user_info: Mapping[str, Any] | None = None
+    watchlist: tuple[str, ...] = ()
+    """Ids of users whose being online the client is told of, at most the app's ``watchlist_max``."""
     scopes: tuple[str, ...] = ()
 
 
@@ -92,3 +103,16 @@ def sign_grant(app: App, socket_id: str, channel: str, grant: ChannelGrant) -> d
             raise ValueError("the app has no encryption master key")
         answer["shared_secret"] = shared_secret(app.encryption_master_key, channel)
     return answer
+
+
+def sign_user_grant(app: App, socket_id: str, grant: UserGrant) -> dict[str, str]:
+    """The answer of a user authentication endpoint: ``auth`` and ``user_data``."""
+    content: dict[str, Any] = {"id": grant.user_id, "issued_at": time.time_ns() // 1_000_000}
+    if grant.user_info is not None:
+        content["user_info"] = grant.user_info
+    if grant.watchlist:
+        content["watchlist"] = grant.watchlist
+    if grant.scopes:
+        content["scopes"] = grant.scopes
+    user_data = msgspec.json.encode(content).decode()
+    return {"auth": sign_user(app.key, app.secret, socket_id, user_data), "user_data": user_data}

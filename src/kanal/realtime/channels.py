@@ -17,7 +17,7 @@ from kanal.realtime.observers import Observer
 from kanal.realtime.presence import Attendance
 from kanal.realtime.protocol import errors, frames
 from kanal.realtime.protocol.effects import Effect, Member
-from kanal.realtime.protocol.names import ChannelName
+from kanal.realtime.protocol.names import ChannelName, Kind
 from kanal.realtime.stats import AppStats, LocalChannel
 from kanal.realtime.wire import text_frame
 
@@ -38,6 +38,16 @@ class Owner(Protocol):
     def vacated(self, channel: Channel) -> None: ...
 
 
+async def confirmed(confirmation: asyncio.Future[None] | None) -> None:
+    """Waits for a subscription to be in force, and no longer than ``SUBSCRIBE_TIMEOUT``.
+
+    Without it local delivery goes on, and the broker makes up for it when it is back.
+    """
+    if confirmation is not None:
+        with contextlib.suppress(BrokerDown, TimeoutError):
+            await asyncio.wait_for(confirmation, SUBSCRIBE_TIMEOUT)
+
+
 class Channel:
     """``wait`` until ready, then ``admit``. Ready means: the broker sends us this topic, and what it kept is here."""
 
@@ -53,22 +63,19 @@ class Channel:
         self.attendance: Attendance | None = None
         self._waiting: dict[Connection, Member | None] = {}
         self._last: tuple[bytes, float] | None = None
-        self.observers: Sequence[Observer] = owner.observers if app.webhooks else ()
+        self.observers = self._observers_of(app)
         if name.is_presence:
             self.attendance = Attendance(topic, owner.broker, app.presence_max_members, self, owner.spawn)
 
     def open(self) -> None:
-        confirmed = self._owner.broker.subscribe(self.topic)
-        if confirmed is None and self.attendance is None and not self.name.cached:
+        confirmation = self._owner.broker.subscribe(self.topic)
+        if confirmation is None and self.attendance is None and not self.name.cached:
             self.ready = True
             return
-        self._owner.spawn(asyncio.get_running_loop().create_task(self._bring_up(confirmed)))
+        self._owner.spawn(asyncio.get_running_loop().create_task(self._bring_up(confirmation)))
 
-    async def _bring_up(self, confirmed: asyncio.Future[None] | None) -> None:
-        if confirmed is not None:
-            # Without it local delivery goes on, and the broker makes up for it when it is back.
-            with contextlib.suppress(BrokerDown, TimeoutError):
-                await asyncio.wait_for(confirmed, SUBSCRIBE_TIMEOUT)
+    async def _bring_up(self, confirmation: asyncio.Future[None] | None) -> None:
+        await confirmed(confirmation)
         if self.name.cached:
             await self._load_last()
         if self.attendance is not None:
@@ -176,16 +183,21 @@ class Channel:
 
     # For observers
 
+    def _observers_of(self, app: App) -> Sequence[Observer]:
+        """Server-to-user channels are between the app and one user; nobody is told of them."""
+        return self._owner.observers if app.webhooks and self.name.kind is not Kind.USER else ()
+
     def _observe(self, app: App) -> None:
         """Who looks on from now on, or no longer does, is told of everybody who is here."""
-        was, will = bool(self.observers), bool(app.webhooks)
+        then = self._observers_of(app)
+        was, will = bool(self.observers), bool(then)
         users = [user for user in (self.attendance.sockets if self.attendance else ()) if self._is_in(user)]
         if was and not will and self.audience.connections:
             for observer in self.observers:
                 for user in users:
                     observer.member_left(app, self.name.text, user)
                 observer.channel_emptied(app, self.name.text)
-        self.observers = self._owner.observers if will else ()
+        self.observers = then
         if will and not was and self.audience.connections:
             for observer in self.observers:
                 observer.channel_opened(app, self.name.text)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import msgspec
 
 
+def topic_of(app_id: str, channel: str) -> str:
+    return f"{app_id}:{channel}"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     text: bytes

@@ -9,7 +9,7 @@ from kanal.realtime.apps import AppSource
 from kanal.realtime.brokers.base import Broker, Message
 from kanal.realtime.channels import Channel
 from kanal.realtime.connections import Connection
-from kanal.realtime.envelope import open_event, seal_event
+from kanal.realtime.envelope import open_event, seal_event, topic_of
 from kanal.realtime.protocol import frames
 from kanal.realtime.protocol.effects import Broadcast
 from kanal.realtime.protocol.names import parse_channel_name
@@ -17,10 +17,6 @@ from kanal.realtime.publisher import Delivery, Publication
 from kanal.realtime.wire import text_frame
 
 Tap = Callable[[bytes], None]
-
-
-def topic_of(app_id: str, channel: str) -> str:
-    return f"{app_id}:{channel}"
 
 
 class Owner(Protocol):

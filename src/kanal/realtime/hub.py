@@ -12,23 +12,27 @@ from dataclasses import replace
 import structlog
 
 from kanal.realtime.apps import App, AppSource
-from kanal.realtime.brokers.base import Broker, Message, RosterChange
+from kanal.realtime.brokers.base import Broker, Message
 from kanal.realtime.channels import Channel
 from kanal.realtime.connections import Carrier, Connection
 from kanal.realtime.control import Scopes
 from kanal.realtime.endings import end
-from kanal.realtime.envelope import CONTROL_TOPIC, Control, Revoke, Terminate, decode_control, encode_control
-from kanal.realtime.exchange import Exchange, topic_of
+from kanal.realtime.envelope import CONTROL_TOPIC, Control, Revoke, Terminate, decode_control, encode_control, topic_of
+from kanal.realtime.exchange import Exchange
 from kanal.realtime.fanout import FanOut
+from kanal.realtime.inlet import Inlet
 from kanal.realtime.observers import Observer
 from kanal.realtime.orders import Orders
+from kanal.realtime.presence import Attendance
 from kanal.realtime.protocol import errors
 from kanal.realtime.protocol.connection import Machine
-from kanal.realtime.protocol.effects import Broadcast, ClientEvent, Close, Effect, Join, Leave, Ping, Send
+from kanal.realtime.protocol.effects import Broadcast, ClientEvent, Close, Effect, Join, Leave, Ping, Send, SignIn
 from kanal.realtime.publisher import Delivery, Publication
 from kanal.realtime.reconcile import Reconciler
+from kanal.realtime.revocations import EVERY_CHANNEL
 from kanal.realtime.rounds import SWEEP_INTERVAL, spread, sweep
 from kanal.realtime.stats import AppStats, HubStats, LocalChannel
+from kanal.realtime.users import Users
 from kanal.realtime.wire import text_frame
 
 MAX_BUFFERED = 1024 * 1024  # bytes that may wait for a slow reader
@@ -58,6 +62,7 @@ class Hub:
         self.fanout = FanOut()
         self.connections: dict[str, Connection] = {}
         self.channels: dict[str, Channel] = {}
+        self.rosters: dict[str, Attendance] = {}
         self.observers: list[Observer] = []
         """Filled before ``start``."""
         self.orders = Orders()
@@ -70,12 +75,14 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciler = Reconciler(self)
         self._exchange = Exchange(self)
+        self._users = Users(self)
+        self._inlet = Inlet(self, self._exchange, self._reconciler)
         self.orders.add(SCOPES, self._obey_scopes)
 
     async def start(self) -> None:
         self.apps.watch(self.app_changed)
         self.broker.subscribe(CONTROL_TOPIC)
-        await self.broker.start(self)
+        await self.broker.start(self._inlet)
         self.spawn(asyncio.create_task(sweep(self.connections, self._sweep_interval, self.apply)))
 
     async def stop(self) -> None:
@@ -219,6 +226,8 @@ class Hub:
                 connection.carrier.ping()
             elif isinstance(effect, Close):
                 self._close(connection, effect)
+            elif isinstance(effect, SignIn):
+                self._sign_in(connection, effect)
             elif isinstance(effect, ClientEvent):
                 self._observed(connection, effect)
 
@@ -227,6 +236,17 @@ class Hub:
         if self.connections.pop(connection.socket_id, None) is not None:
             connection.stats.connections -= 1
         self._scopes.remove(connection)
+        if connection.machine.user is not None:
+            self._users.leave(connection)
+
+    def _sign_in(self, connection: Connection, effect: SignIn) -> None:
+        if self._scopes.blocks(connection.app.id, EVERY_CHANNEL, effect.scopes, effect.issued_at):
+            failure = errors.SignInRefused("Connection is unauthorized: access was taken back")
+            self.apply(connection, connection.machine.refuse_sign_in(failure))
+            return
+        self._scopes.add(connection, effect.scopes)
+        self.apply(connection, connection.machine.signed_in(effect))
+        self._users.enter(connection, effect.user)
 
     def _join(self, connection: Connection, effect: Join) -> None:
         app, name = connection.app, effect.channel
@@ -241,12 +261,15 @@ class Hub:
             stats = self._stats[app.id]
             stats.channels += 1
             channel = self.channels[topic] = Channel(self, app, name, topic, stats)
+            if channel.attendance is not None:
+                self.rosters[topic] = channel.attendance
             channel.open()
         channel.wait(connection, effect.member)
 
     def vacated(self, channel: Channel) -> None:
         if self.channels.get(channel.topic) is channel:
             del self.channels[channel.topic]
+            self.rosters.pop(channel.topic, None)
             channel.audience.stats.channels -= 1
             if not self._exchange.listened(channel.topic):
                 self.broker.unsubscribe(channel.topic)
@@ -262,38 +285,6 @@ class Hub:
         log.info("socket.slow", app=connection.app.id, socket=connection.socket_id)
         # Not here and now: we may be in the middle of a fan-out.
         asyncio.get_running_loop().call_soon(self.fail, connection, errors.OverCapacity("Reading too slowly"))
-
-    # For the broker
-
-    def deliver(self, topic: str, payload: bytes, position: str | None = None) -> None:
-        if topic == CONTROL_TOPIC:
-            self.orders.obey(payload)
-        else:
-            self._exchange.deliver(topic, payload, position)
-
-    def roster_changed(self, topic: str, change: RosterChange) -> None:
-        channel = self.channels.get(topic)
-        if channel is not None and channel.attendance is not None:
-            channel.attendance.changed(change)
-
-    def restored(self) -> None:
-        self._reconciler.restored()
-        for observer in self.observers:
-            observer.broker_restored()
-
-    def lost(self) -> None:
-        self._reconciler.lost()
-        for observer in self.observers:
-            observer.broker_lost()
-
-    def node_gone(self, node: str) -> None:
-        log.info("realtime.node_gone", node=node)
-
-    def census_left(self, app_id: str, names: Sequence[str]) -> None:
-        app = self.apps.by_id(app_id)
-        if app is not None and app.webhooks:
-            for observer in self.observers:
-                observer.census_left(app, names)
 
     # Inside
 

@@ -43,6 +43,8 @@ class Attendance:
         self.limit = limit
         self._host = host
         self._spawn = spawn
+        self.loaded = False
+        """The roster has been asked for once."""
         self.members: dict[str, bytes] = {}
         self.sockets: dict[str, dict[Connection, None]] = {}
         self._infos: dict[str, bytes] = {}
@@ -119,6 +121,7 @@ class Attendance:
                 self._set(user, info)
             self._registered = set(roster.own)
             self._replay(roster.version)
+        self.loaded = True
 
     async def resync(self, *, trust: bool) -> bool:
         """After the broker was away: registers anew, then tells clients the difference.

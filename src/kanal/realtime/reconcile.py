@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from kanal.realtime.channels import Channel
+from kanal.realtime.presence import Attendance
 
 GRACE = 10.0  # seconds in which other nodes register anew before members missing from the broker count as gone
 ALONE_AFTER = 20.0  # seconds without the broker; the others have taken us off their rosters by then, and we them
-_AT_ONCE = 16  # channels compared at a time
+_AT_ONCE = 16  # rosters compared at a time
 
 
 class Owner(Protocol):
-    channels: dict[str, Channel]
+    rosters: dict[str, Attendance]
 
     def spawn(self, task: asyncio.Task[None]) -> None: ...
 
@@ -33,7 +33,7 @@ class Reconciler:
     def restored(self) -> None:
         if self._first:  # nobody can have been told anything yet
             self._first = False
-            if not self._owner.channels:
+            if not self._owner.rosters:
                 return
         self._cancel()
         self._task = asyncio.get_running_loop().create_task(self._resync())
@@ -51,28 +51,27 @@ class Reconciler:
             self._task = None
 
     def _prune(self) -> None:
-        for channel in list(self._owner.channels.values()):
-            if channel.attendance is not None:
-                channel.attendance.prune()
+        for attendance in list(self._owner.rosters.values()):
+            attendance.prune()
 
     async def _resync(self) -> None:
-        missing = await self._pass(self._owner.channels, trust=False)
+        missing = await self._pass(self._owner.rosters, trust=False)
         if missing:
             await asyncio.sleep(GRACE)
             await self._pass(missing, trust=True)
 
-    async def _pass(self, channels: Mapping[str, Channel], *, trust: bool) -> dict[str, Channel]:
-        """Answers the channels in which somebody seems to be gone."""
-        missing: dict[str, Channel] = {}
+    async def _pass(self, rosters: Mapping[str, Attendance], *, trust: bool) -> dict[str, Attendance]:
+        """Answers those from which somebody seems to be gone."""
+        missing: dict[str, Attendance] = {}
         at_once = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(topic: str, channel: Channel) -> None:
+        async def one(topic: str, attendance: Attendance) -> None:
             async with at_once:
-                if channel.attendance is not None and await channel.attendance.resync(trust=trust):
-                    missing[topic] = channel
+                if await attendance.resync(trust=trust):
+                    missing[topic] = attendance
 
         async with asyncio.TaskGroup() as group:
-            for topic, channel in list(channels.items()):
-                if channel.attendance is not None and channel.ready:
-                    group.create_task(one(topic, channel))
+            for topic, attendance in list(rosters.items()):
+                if attendance.loaded:
+                    group.create_task(one(topic, attendance))
         return missing

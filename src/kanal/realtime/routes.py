@@ -1,4 +1,6 @@
-"""``POST /broadcasting/auth``: the endpoint that Pusher clients ask before they subscribe."""
+"""The endpoints that Pusher clients ask: ``POST /broadcasting/auth`` before they subscribe, ``POST /broadcasting/user-auth``
+before they sign in.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from kanal.kit.errors import KanalError, Kind, forbidden
 from kanal.realtime.apps import App
-from kanal.realtime.authorizers import ChannelAuthorizers, sign_grant
+from kanal.realtime.authorizers import ChannelAuthorizers, UserGrant, sign_grant, sign_user_grant
 from kanal.realtime.protocol.errors import InvalidChannelName
 from kanal.realtime.protocol.names import parse_channel_name
 
@@ -23,12 +25,18 @@ _SOCKET_ID = re.compile(r"\d{1,20}\.\d{1,20}")
 _FORM = "application/x-www-form-urlencoded"
 
 CallerT = TypeVar("CallerT")
+QuestionT = TypeVar("QuestionT", bound="UserQuestion")
 
 
-class Question(msgspec.Struct):
-    """One channel, or many at once. Unknown keys are ignored: clients may add parameters of their own."""
+class UserQuestion(msgspec.Struct):
+    """Unknown keys are ignored: clients may add parameters of their own."""
 
     socket_id: str
+
+
+class Question(UserQuestion):
+    """One channel, or many at once."""
+
     channel_name: str | None = None
     channel_names: list[str] | None = None
 
@@ -38,25 +46,33 @@ def read_question(content_type: str, body: bytes) -> Question:
 
     Raises ``KanalError``: ``request.invalid``.
     """
-    try:
-        question = _from_form(body) if content_type.startswith(_FORM) else msgspec.json.decode(body, type=Question)
-    except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
-        raise KanalError("request.invalid", Kind.INVALID) from error
+    question = _read(content_type, body, Question)
     one, many = question.channel_name is not None, question.channel_names is not None
     if one == many or (many and not 0 < len(question.channel_names or ()) <= MAX_CHANNELS):
         raise KanalError("request.invalid", Kind.INVALID, fields={"channel_name": "request.invalid"})
+    return question
+
+
+def _read(content_type: str, body: bytes, shape: type[QuestionT]) -> QuestionT:
+    try:
+        if content_type.startswith(_FORM):
+            question = msgspec.convert(_from_form(body), shape)
+        else:
+            question = msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
+        raise KanalError("request.invalid", Kind.INVALID) from error
     if not _SOCKET_ID.fullmatch(question.socket_id):
         raise KanalError("request.invalid", Kind.INVALID, fields={"socket_id": "request.invalid"})
     return question
 
 
-def _from_form(body: bytes) -> Question:
+def _from_form(body: bytes) -> dict[str, Any]:
     fields = parse_qs(body.decode(), strict_parsing=bool(body), max_num_fields=MAX_CHANNELS + 20)
     many = fields.get("channel_names[]", fields.get("channel_names"))
     content = {"socket_id": fields.get("socket_id", [None])[-1], "channel_names": many}
     if "channel_name" in fields:
         content["channel_name"] = fields["channel_name"][-1]
-    return msgspec.convert(content, Question)
+    return content
 
 
 async def _answer(
@@ -97,6 +113,26 @@ def broadcasting_auth(
             signed = await _answer(app, authorizers, caller, question.socket_id, channel)
             channels[channel] = {"status": 403} if signed is None else {"status": 200, "data": signed}
         return _json({"channels": channels})
+
+    return handler
+
+
+def user_auth(
+    app: App,
+    identify: Callable[[Request[Any, Any, Any]], Awaitable[UserGrant]],
+    *,
+    path: str = "/broadcasting/user-auth",
+) -> HTTPRouteHandler:
+    """The route handler that lets callers of one app sign in: 200 ``{"auth", "user_data"}``.
+
+    ``identify`` says who calls, and raises ``KanalError`` when nobody does.
+    """
+
+    @post(path, status_code=200, include_in_schema=False, name="broadcasting.user_auth")
+    async def handler(request: Request[Any, Any, Any]) -> Response[bytes]:
+        grant = await identify(request)
+        question = _read(request.headers.get("content-type", ""), await request.body(), UserQuestion)
+        return _json(sign_user_grant(app, question.socket_id, grant))
 
     return handler
 

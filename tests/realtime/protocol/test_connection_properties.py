@@ -10,11 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from kanal.realtime.apps import App
 from kanal.realtime.protocol import errors
 from kanal.realtime.protocol.connection import Machine
-from kanal.realtime.protocol.effects import Broadcast, Close, Effect, Join, Leave, Send
-from kanal.realtime.protocol.signatures import sign_subscription
+from kanal.realtime.protocol.effects import Broadcast, Close, Effect, Join, Leave, Send, SignIn
+from kanal.realtime.protocol.signatures import sign_subscription, sign_user
 
 APP = App(id="1", key="k", secret="s", max_channels_per_connection=4)
-CHANNELS = ["a", "cache-a", "private-a", "presence-a", "private-encrypted-a", "bad name", ""]
+CHANNELS = ["a", "cache-a", "private-a", "presence-a", "private-encrypted-a", "#server-to-user-1", "bad name", ""]
 EVENTS = ["pusher:subscribe", "pusher:unsubscribe", "pusher:ping", "client-a", "pusher:signin", "x"]
 
 json_values = st.recursive(
@@ -64,6 +64,7 @@ class Lifetime(RuleBasedStateMachine):
         self.machine = Machine(APP, "1.1", 0.0, 0.0)
         self.joined: set[str] = set()  # channels the carrier was asked to join and not to leave
         self.closes = 0
+        self.user: str | None = None
 
     def carry(self, effects: Any) -> None:
         for effect in effects:
@@ -76,6 +77,10 @@ class Lifetime(RuleBasedStateMachine):
             elif isinstance(effect, Broadcast):
                 assert effect.channel in self.joined
                 assert self.machine.subscriptions[effect.channel].active
+            elif isinstance(effect, SignIn):
+                assert self.user is None
+                self.user = effect.user.user_id
+                self.carry(self.machine.signed_in(effect))
             elif isinstance(effect, Close):
                 self.closes += 1
 
@@ -85,6 +90,12 @@ class Lifetime(RuleBasedStateMachine):
         auth = sign_subscription("k", "s", "1.1", channel, data) if signed else "k:0"
         content = {"channel": channel, "auth": auth, "channel_data": data}
         self.carry(self.machine.receive(json.dumps({"event": "pusher:subscribe", "data": content}), self.now))
+
+    @rule(user=st.sampled_from(["1", "2", "", 3]), signed=st.booleans())
+    def sign_in(self, user: Any, signed: bool) -> None:
+        data = json.dumps({"id": user, "watchlist": ["2"]})
+        content = {"auth": sign_user("k", "s", "1.1", data) if signed else "k:0", "user_data": data}
+        self.carry(self.machine.receive(json.dumps({"event": "pusher:signin", "data": content}), self.now))
 
     @rule(channel=st.sampled_from(CHANNELS))
     def unsubscribe(self, channel: str) -> None:
@@ -125,6 +136,11 @@ class Lifetime(RuleBasedStateMachine):
     def the_carrier_is_in_exactly_the_subscribed_channels(self) -> None:
         assert set(self.machine.subscriptions) == self.joined
         assert len(self.joined) <= APP.max_channels_per_connection
+
+    @invariant()
+    def it_belongs_to_one_user_for_ever(self) -> None:
+        assert self.user == (self.machine.user and self.machine.user.user_id)
+        assert "#server-to-user-1" not in self.joined or self.user == "1"
 
     @invariant()
     def it_closes_once_and_leaves_everything_then(self) -> None:

@@ -1,6 +1,6 @@
 """Signatures, by the examples of Pusher's documentation."""
 
-from kanal.realtime.protocol.signatures import shared_secret, sign_subscription
+from kanal.realtime.protocol.signatures import shared_secret, sign_subscription, sign_user
 
 KEY, SECRET = "278d425bdf160c739803", "7ad3773142a6692b25b8"  # the documented examples use these
 
@@ -14,6 +14,11 @@ def test_presence_channel_as_documented() -> None:  # F-RT-02
     data = '{"user_id":10,"user_info":{"name":"Mr. Channels"}}'
     auth = sign_subscription(KEY, SECRET, "1234.1234", "presence-foobar", data)
     assert auth == f"{KEY}:31935e7d86dba64c2a90aed31fdc61869f9b22ba9d8863bba239c03ca481bc80"
+
+
+def test_sign_in_as_documented() -> None:
+    auth = sign_user(KEY, SECRET, "1234.1234", '{"id":"12345"}')
+    assert auth == f"{KEY}:4708d583dada6a56435fb8bc611c77c359a31eebde13337c16ab43aa6de336ba"
 
 
 def test_shared_secret_is_derived_as_the_server_sdks_do() -> None:

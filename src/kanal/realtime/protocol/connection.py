@@ -12,9 +12,10 @@ Rules
   covered whenever it is there, whatever the channel.
 - A client event needs: the app's permission, the ``client-`` prefix, a private or presence channel that is subscribed,
   data within ``max_message_size``, and a token from the bucket. Every refusal is error 4301; none closes.
+- ``pusher:signin`` needs a signature over ``socket_id::user::user_data``. A connection belongs to one user for its whole
+  life: the same user may sign in again, another may not. A watchlist that is too long is error 4302 and is dropped.
+- A signed-in user joins ``#server-to-user-{id}`` without a signature, and presence channels without ``channel_data``.
 - After ``Close`` the machine answers everything with nothing.
-
-User sign-in (``pusher:signin``) has its place in ``_HANDLERS``; it is answered as an unknown event for now.
 """
 
 from __future__ import annotations
@@ -24,8 +25,20 @@ from dataclasses import dataclass
 
 from kanal.realtime.apps import App
 from kanal.realtime.protocol import errors, frames
-from kanal.realtime.protocol.effects import Broadcast, ClientEvent, Close, Effect, Join, Leave, Member, Ping, Send
-from kanal.realtime.protocol.grants import read_grant
+from kanal.realtime.protocol.effects import (
+    Broadcast,
+    ClientEvent,
+    Close,
+    Effect,
+    Join,
+    Leave,
+    Member,
+    Ping,
+    Send,
+    SignIn,
+    User,
+)
+from kanal.realtime.protocol.grants import read_grant, read_sign_in
 from kanal.realtime.protocol.names import CLIENT_EVENT_PREFIX, MAX_EVENT_NAME, ChannelName, parse_channel_name
 from kanal.realtime.protocol.rate import Bucket
 
@@ -44,12 +57,24 @@ class Subscription:
 class Machine:
     """Times are seconds on one monotonic clock; ``wall`` is the epoch time that belongs to ``now``."""
 
-    __slots__ = ("_bucket", "_heard", "_opened", "_pinged", "_wall", "app", "closed", "socket_id", "subscriptions")
+    __slots__ = (
+        "_bucket",
+        "_heard",
+        "_opened",
+        "_pinged",
+        "_wall",
+        "app",
+        "closed",
+        "socket_id",
+        "subscriptions",
+        "user",
+    )
 
     def __init__(self, app: App, socket_id: str, now: float, wall: float) -> None:
         self.app = app
         self.socket_id = socket_id
         self.subscriptions: dict[str, Subscription] = {}
+        self.user: User | None = None
         self.closed = False
         self._bucket: Bucket | None = None
         self._heard = now
@@ -123,6 +148,18 @@ class Machine:
             return _NOTHING
         return self._refusal(channel, failure)
 
+    def signed_in(self, sign_in: SignIn) -> Sequence[Effect]:
+        """The sign-in asked for holds."""
+        if self.closed:
+            return _NOTHING
+        success = Send(frames.signin_success(sign_in.user_data))
+        return (success,) if sign_in.complaint is None else (success, Send(frames.error(sign_in.complaint)))
+
+    def refuse_sign_in(self, failure: errors.SignInRefused) -> Sequence[Effect]:
+        """The carrier knows better than the signature."""
+        self.user = None
+        return _NOTHING if self.closed else (Send(frames.error(failure)),)
+
     def fail(self, failure: errors.ConnectionClosed) -> Sequence[Effect]:
         """Ends the connection with ``pusher:error`` and a close frame of the same code."""
         if self.closed:
@@ -146,6 +183,15 @@ class Machine:
     def _pong(self, _message: frames.Incoming, _now: float) -> Sequence[Effect]:
         return _NOTHING
 
+    def _sign_in(self, message: frames.Incoming, now: float) -> Sequence[Effect]:
+        sign_in = read_sign_in(self.app, self.socket_id, frames.decode_sign_in(message.data), now + self._wall)
+        if self.user is None:
+            self.user = sign_in.user
+            return (sign_in,)
+        if self.user.user_id != sign_in.user.user_id:
+            raise errors.SignInRefused("Connection is signed in as another user already")
+        return (Send(frames.signin_success(sign_in.user_data)),)
+
     def _subscribe(self, message: frames.Incoming, now: float) -> Sequence[Effect]:
         data = frames.decode_subscribe(message.data)
         channel = parse_channel_name(data.channel)
@@ -154,7 +200,7 @@ class Machine:
         try:
             if len(self.subscriptions) >= self.app.max_channels_per_connection:
                 raise errors.LimitReached("Too many channels on one connection")
-            grant = read_grant(self.app, self.socket_id, channel, data, now + self._wall)
+            grant = read_grant(self.app, self.socket_id, self.user, channel, data, now + self._wall)
         except errors.SubscriptionRefused as failure:
             return self._refusal(channel.text, failure)
         self.subscriptions[channel.text] = Subscription(channel, grant.member)
@@ -196,6 +242,7 @@ class Machine:
 _HANDLERS: dict[str, Callable[[Machine, frames.Incoming, float], Sequence[Effect]]] = {
     "pusher:ping": Machine._ping,
     "pusher:pong": Machine._pong,
+    "pusher:signin": Machine._sign_in,
     "pusher:subscribe": Machine._subscribe,
     "pusher:unsubscribe": Machine._unsubscribe,
 }

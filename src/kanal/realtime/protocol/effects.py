@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kanal.realtime.protocol.errors import WatchlistTooLong
 from kanal.realtime.protocol.names import ChannelName
 
 
@@ -34,6 +35,30 @@ class Member:
     user_id: str
     info: bytes
     """JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who a connection belongs to, from signed user data."""
+
+    user_id: str
+    info: bytes
+    """JSON."""
+    watchlist: tuple[str, ...]
+    """Users whose being online it wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """The connection says it belongs to this user: call ``signed_in`` (or ``refuse_sign_in``) and send what it returns."""
+
+    user: User
+    user_data: str
+    """As it was signed; the client gets it back."""
+    scopes: tuple[str, ...]
+    issued_at: int | None
+    complaint: WatchlistTooLong | None = None
+    """Told after the success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +97,4 @@ class ClientEvent:
     user_id: str | None
 
 
-Effect = Send | Ping | Close | Join | Leave | Broadcast | ClientEvent
+Effect = Send | Ping | Close | SignIn | Join | Leave | Broadcast | ClientEvent

@@ -40,6 +40,18 @@ class ClientEventRefused(PusherError):
     code = 4301
 
 
+class SignInRefused(PusherError):
+    """There is no event of its own for it: pusher-js hears of a failed sign-in by ``pusher:error`` alone."""
+
+    code = 4009
+
+
+class WatchlistTooLong(PusherError):
+    """The sign-in holds, without a watchlist."""
+
+    code = 4302
+
+
 class SubscriptionRefused(PusherError):
     """Also told on the channel itself by ``pusher:subscription_error``, which is where applications listen."""
 

@@ -6,7 +6,7 @@ it is an object ``{message, code}``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ _encode = msgspec.json.encode
 PING = b'{"event":"pusher:ping","data":"{}"}'
 PONG = b'{"event":"pusher:pong","data":"{}"}'
 EMPTY = b'"{}"'
+NO_INFO = b"{}"  # user_info of a user who has none
 
 
 class Incoming(msgspec.Struct):
@@ -36,6 +37,21 @@ class UnsubscribeData(msgspec.Struct):
     channel: str
 
 
+class SignInData(msgspec.Struct):
+    user_data: str
+    auth: str | None = None
+
+
+class UserData(msgspec.Struct):
+    """Like ``ChannelData``. Here an id must be a string: pusher-js refuses any other."""
+
+    id: str
+    user_info: msgspec.Raw = msgspec.Raw(b"")
+    watchlist: list[str] = []
+    scopes: list[str] = []
+    issued_at: int | None = None
+
+
 class ChannelData(msgspec.Struct):
     """What the app's own server vouches for. ``scopes`` and ``issued_at`` (milliseconds) are Kanal's addition."""
 
@@ -48,6 +64,8 @@ class ChannelData(msgspec.Struct):
 _incoming = msgspec.json.Decoder(Incoming)
 _subscribe = msgspec.json.Decoder(SubscribeData)
 _unsubscribe = msgspec.json.Decoder(UnsubscribeData)
+_sign_in = msgspec.json.Decoder(SignInData)
+_user_data = msgspec.json.Decoder(UserData)
 _channel_data = msgspec.json.Decoder(ChannelData)
 _string = msgspec.json.Decoder(str)
 
@@ -71,6 +89,17 @@ def decode_subscribe(data: msgspec.Raw) -> SubscribeData:
 
 def decode_unsubscribe(data: msgspec.Raw) -> UnsubscribeData:
     return _decode_nested(_unsubscribe, data)
+
+
+def decode_sign_in(data: msgspec.Raw) -> SignInData:
+    return _decode_nested(_sign_in, data)
+
+
+def decode_user_data(text: str) -> UserData:
+    try:
+        return _user_data.decode(text)
+    except _UNREADABLE as error:
+        raise MalformedMessage(f"Invalid user_data: {error}") from None
 
 
 def decode_channel_data(text: str) -> ChannelData:
@@ -122,6 +151,17 @@ def event(name: str, channel: str, data: bytes, user_id: str | None = None) -> b
 def connection_established(socket_id: str, activity_timeout: int) -> bytes:
     data = _encode({"socket_id": socket_id, "activity_timeout": activity_timeout})
     return b'{"event":"pusher:connection_established","data":%b}' % string_token(data)
+
+
+def signin_success(user_data: str) -> bytes:
+    return b'{"event":"pusher:signin_success","data":%b}' % string_token(_encode({"user_data": user_data}))
+
+
+def watchlist_events(online: Sequence[str], offline: Sequence[str]) -> bytes:
+    """Names without users are left out."""
+    named = (("online", online), ("offline", offline))
+    data = _encode({"events": [{"name": name, "user_ids": users} for name, users in named if users]})
+    return b'{"event":"pusher_internal:watchlist_events","data":%b}' % string_token(data)
 
 
 def error(failure: PusherError) -> bytes:

@@ -11,6 +11,7 @@ from kanal.realtime.protocol.errors import InvalidChannelName
 MAX_CHANNEL_NAME = 200  # Pusher documents 164; official clients send what they are given, so we accept more
 MAX_EVENT_NAME = 200
 CLIENT_EVENT_PREFIX = "client-"
+USER_PREFIX = "#server-to-user-"
 
 _CHANNEL_NAME = re.compile(r"[-a-zA-Z0-9_=@,.;]+")
 
@@ -20,6 +21,8 @@ class Kind(Enum):
     PRIVATE = "private"
     ENCRYPTED = "private-encrypted"
     PRESENCE = "presence"
+    USER = "#server-to-user"
+    """Joined by one signed-in user; the only names that may begin with ``#``."""
 
 
 _PREFIXES = (  # the longest first: private-encrypted-cache- is also private-encrypted- and private-
@@ -42,7 +45,13 @@ class ChannelName:
 
     @property
     def needs_auth(self) -> bool:
-        return self.kind is not Kind.PUBLIC
+        """A signature, that is."""
+        return self.kind not in {Kind.PUBLIC, Kind.USER}
+
+    @property
+    def user_id(self) -> str | None:
+        """Whose server-to-user channel it is."""
+        return self.text.removeprefix(USER_PREFIX) if self.kind is Kind.USER else None
 
     @property
     def is_presence(self) -> bool:
@@ -54,9 +63,17 @@ class ChannelName:
         return self.kind in {Kind.PRIVATE, Kind.PRESENCE}
 
 
+def user_channel(user_id: str) -> str:
+    return USER_PREFIX + user_id
+
+
 def parse_channel_name(text: str) -> ChannelName:
-    """Raises ``InvalidChannelName``. A leading ``#`` is reserved for server-to-user channels and is refused too."""
-    if len(text) > MAX_CHANNEL_NAME or not _CHANNEL_NAME.fullmatch(text):
+    """Raises ``InvalidChannelName``. What follows ``#server-to-user-`` is a user id, in which more is allowed than in names."""
+    if len(text) > MAX_CHANNEL_NAME:
+        raise InvalidChannelName(text)
+    if text.startswith(USER_PREFIX) and len(text) > len(USER_PREFIX) and text.isprintable():
+        return ChannelName(text, Kind.USER, cached=False)
+    if not _CHANNEL_NAME.fullmatch(text):
         raise InvalidChannelName(text)
     for prefix, kind, cached in _PREFIXES:
         if text.startswith(prefix):

@@ -21,6 +21,10 @@ def sign_subscription(key: str, secret: str, socket_id: str, channel: str, chann
     return f"{key}:{sign(secret, subscription_text(socket_id, channel, channel_data))}"
 
 
+def sign_user(key: str, secret: str, socket_id: str, user_data: str) -> str:
+    return f"{key}:{sign(secret, f'{socket_id}::user::{user_data}')}"
+
+
 def same(expected: str, given: str) -> bool:
     return hmac.compare_digest(expected.encode(), given.encode())
 

@@ -1,0 +1,67 @@
+"""What the broker tells a node, passed to whom it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from kanal.realtime.apps import AppSource
+from kanal.realtime.brokers.base import RosterChange
+from kanal.realtime.envelope import CONTROL_TOPIC
+from kanal.realtime.exchange import Exchange
+from kanal.realtime.observers import Observer
+from kanal.realtime.orders import Orders
+from kanal.realtime.presence import Attendance
+from kanal.realtime.reconcile import Reconciler
+
+log = structlog.get_logger(__name__)
+
+
+class Owner(Protocol):
+    """The hub, as the inlet sees it."""
+
+    apps: AppSource
+    observers: list[Observer]
+    orders: Orders
+    rosters: dict[str, Attendance]
+
+
+class Inlet:
+    """Implements ``brokers.base.Sink``."""
+
+    def __init__(self, owner: Owner, exchange: Exchange, reconciler: Reconciler) -> None:
+        self._owner = owner
+        self._exchange = exchange
+        self._reconciler = reconciler
+
+    def deliver(self, topic: str, payload: bytes, position: str | None = None) -> None:
+        if topic == CONTROL_TOPIC:
+            self._owner.orders.obey(payload)
+        else:
+            self._exchange.deliver(topic, payload, position)
+
+    def roster_changed(self, topic: str, change: RosterChange) -> None:
+        attendance = self._owner.rosters.get(topic)
+        if attendance is not None:
+            attendance.changed(change)
+
+    def restored(self) -> None:
+        self._reconciler.restored()
+        for observer in self._owner.observers:
+            observer.broker_restored()
+
+    def lost(self) -> None:
+        self._reconciler.lost()
+        for observer in self._owner.observers:
+            observer.broker_lost()
+
+    def node_gone(self, node: str) -> None:
+        log.info("realtime.node_gone", node=node)
+
+    def census_left(self, app_id: str, names: Sequence[str]) -> None:
+        app = self._owner.apps.by_id(app_id)
+        if app is not None and app.webhooks:
+            for observer in self._owner.observers:
+                observer.census_left(app, names)
