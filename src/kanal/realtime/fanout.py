@@ -18,11 +18,12 @@ from kanal.realtime.stats import AppStats
 class Audience:
     """The subscribers of one channel on this node."""
 
-    __slots__ = ("_descriptors", "_indirect", "connections", "pending", "skips", "stats")
+    __slots__ = ("_descriptors", "_indirect", "connections", "pending", "sent", "skips", "stats")
 
     def __init__(self, stats: AppStats) -> None:
         self.connections: dict[Connection, None] = {}
         self.stats = stats
+        self.sent = 0  # frames handed to subscribers
         self.pending: list[bytes] = []
         self.skips: list[tuple[int, Connection]] = []
         self._descriptors: list[int] | None = None
@@ -59,7 +60,9 @@ class Audience:
             return
         data = b"".join(frames) if len(frames) > 1 else frames[0]
         receivers = len(self.connections)
-        self.stats.messages_out += len(frames) * receivers - len(skips)
+        sent = len(frames) * receivers - len(skips)
+        self.sent += sent
+        self.stats.messages_out += sent
         self.stats.bytes_out += len(data) * receivers - sum(len(frames[index]) for index, _ in skips)
         if skips:
             self._write_with_skips(data, frames, skips)
