@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import FilePayload, expect
 
+from tests.e2e.api import Api
 from tests.e2e.conftest import Open
 from tests.e2e.waiting import comes_to
 
@@ -75,6 +76,24 @@ def test_unread_messages_are_counted_until_they_are_read(open_browser: Open, roo
     for person in (sari, phone):
         expect(person.room_link("counted").get_by_label(re.compile("unread"))).to_have_count(0)
     comes_to(lambda: sari.api.room("counted")["membership"]["unread"], 0)
+
+
+def test_a_deleted_message_is_not_unread_any_more(
+    open_browser: Open, room_of: Room, accounts: Callable[[str], Api]
+) -> None:
+    """F-RO-03: also in a room that was not opened on this page, whose messages it doesn't know."""
+    room = room_of("sari", "james", called="thought better")
+    james = accounts("james")
+    said = [james.say(room, text)["id"] for text in ("Kept", "Gone", f"<@{accounts('sari').id}> gone too")]
+    sari = open_browser("sari").visit("rooms")
+    sari.is_live()
+    line = sari.room_link("thought better")
+    expect(line.get_by_label("3 unread messages")).to_be_visible()
+    expect(line.get_by_label("You are mentioned 1 time")).to_be_visible()
+    for id_ in said[1:]:
+        james.call("DELETE", f"chat/messages/{id_}")
+    expect(line.get_by_label("1 unread message", exact=True)).to_be_visible()
+    expect(line.get_by_label("You are mentioned 1 time")).to_have_count(0)
 
 
 def test_what_was_seen_just_before_going_elsewhere_is_read(open_browser: Open, room_of: Room) -> None:

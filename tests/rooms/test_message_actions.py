@@ -114,7 +114,7 @@ class TestEditing:
 
 
 class TestDeleting:
-    async def test_the_place_stays_and_everything_else_goes(self, world: World) -> None:
+    async def test_the_place_stays_and_whom_it_mentioned_and_everything_else_goes(self, world: World) -> None:
         sari = await world.found()
         budi = await world.member(sari)
         room = await world.room(sari, budi)
@@ -123,9 +123,8 @@ class TestDeleting:
         sent = await world.say(sari, room.id, body, attachment_ids=[str(file)])
         await world.do(message_actions.react, budi, UUID(sent.id), "👍", add=True)
         gone = await world.do(message_actions.delete_message, sari, UUID(sent.id))
-        assert (gone.sequence, gone.body, gone.mentions, gone.attachments, gone.reactions) == (
-            sent.sequence, "", [], [], [],
-        )  # fmt: skip
+        assert (gone.sequence, gone.body, gone.attachments, gone.reactions) == (sent.sequence, "", [], [])
+        assert gone.mentions == sent.mentions == [str(budi.user_id), "all"]
         assert gone.deleted_at is not None
         assert await found(world, budi, "rahasia") == []
         async with world.database.reading(sari.workspace_id) as session:
@@ -134,6 +133,25 @@ class TestDeleting:
             assert await session.get(File, (sari.workspace_id, file)) is None
         told = (await world.events(sari, "room.updated"))[-1][2]["room"]["last_message"]
         assert (told["kind"], told["preview"], told["attachments"]) == ("deleted", "", 0)
+
+    async def test_whoever_knows_a_count_can_tell_whether_it_has_the_message(self, world: World) -> None:
+        """The version of what is deleted is above that of the room when it was counted, and below any later count's."""
+        sari = await world.found()
+        budi = await world.member(sari)
+        room = await world.room(sari, budi)
+        for changes in (0, 9):  # a message may have changed more often than its room
+            sent = await world.say(sari, room.id, f"<@{budi.user_id}>")
+            for i in range(changes):
+                await world.do(message_actions.edit_message, sari, UUID(sent.id), f"{i} <@{budi.user_id}>")
+            before = await world.do(actions.change_membership, budi, UUID(room.id), starred=True, notify=None)
+            gone = await world.do(message_actions.delete_message, sari, UUID(sent.id))
+            after = await world.do(actions.change_membership, budi, UUID(room.id), starred=False, notify=None)
+            assert before.membership is not None
+            assert after.membership is not None
+            assert (before.membership.unread, after.membership.unread) == (1, 0)
+            assert before.version < gone.version <= after.version
+            told = [p["room_version"] for _, _, p in await world.events(sari, "membership.updated")]
+            assert told[-2:] == [before.version, after.version]
 
     async def test_deleting_twice_is_no_error_and_no_change(self, world: World) -> None:
         sari = await world.found()

@@ -279,7 +279,7 @@ async def _announce_membership(session: Session, room: Room, member: RoomMember)
     events.record(
         session,
         MEMBERSHIP_UPDATED,
-        MembershipUpdated(str(room.id), view, member.version, room.last_sequence),
+        MembershipUpdated(str(room.id), view, member.version, room.last_sequence, room.version),
         channels=[user_channel(room.workspace_id, member.user_id)],
     )
 

@@ -68,12 +68,13 @@ class RoomRead(msgspec.Struct):
 
 
 class MembershipUpdated(msgspec.Struct):
-    """``last_sequence`` is the room's when ``unread`` was counted."""
+    """``last_sequence`` and ``room_version`` are the room's when ``unread`` was counted."""
 
     room_id: str
     membership: MembershipView
     version: int
     last_sequence: int
+    room_version: int
 
 
 MESSAGE_SENT = EventType("message.sent", MessageSent, "A message was sent; its sender's own socket does not get this.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -39,7 +40,7 @@ async def edit_message(session: Session, access: WorkspaceAccess, message_id: UU
     message.mentions = rules.mentioned(body) or None
     message.edited_at = clock.now()
     await search.reindex(session, message.id, message.room_id, body)
-    await _replace_mentions(session, message)
+    await _replace_mentions(session, message, message.mentions or [])
     await _refresh_last(session, room, message)
     return await _announce(session, message)
 
@@ -55,15 +56,16 @@ async def delete_message(session: Session, access: WorkspaceAccess, message_id: 
     if message.attachments:
         await discard(session, [UUID(a["id"]) for a in message.attachments])
     message.body = ""
-    message.quote = message.mentions = message.attachments = message.reactions = None
+    message.quote = message.attachments = message.reactions = None
     message.deleted_at = clock.now()
+    message.version = room.version = max(room.version, message.version) + 1
     await search.reindex(session, message.id, message.room_id, "")
-    await _replace_mentions(session, message)
+    await _replace_mentions(session, message, [])
     await _refresh_last(session, room, message)
     if not own:
         target = Target("message", message.id, room.name)
         await audit.record(session, access, "message.deleted", target, author=str(message.user_id))
-    return await _announce(session, message)
+    return await _tell(session, message)
 
 
 async def react(session: Session, access: WorkspaceAccess, message_id: UUID, emoji: str, *, add: bool) -> MessageView:
@@ -114,19 +116,23 @@ async def _writable(
 
 async def _announce(session: Session, message: Message) -> MessageView:
     message.version += 1
+    return await _tell(session, message)
+
+
+async def _tell(session: Session, message: Message) -> MessageView:
     await session.flush()
     view = message_view(message)
     events.record(session, MESSAGE_UPDATED, MessageUpdated(view), channels=[room_channel(message.room_id)])
     return view
 
 
-async def _replace_mentions(session: Session, message: Message) -> None:
+async def _replace_mentions(session: Session, message: Message, mentioned: Sequence[str]) -> None:
     await session.execute(
         sa.delete(MessageMention)
         .where(MessageMention.room_id == message.room_id, MessageMention.sequence == message.sequence)
         .execution_options(synchronize_session=False)
     )
-    await mentions.store(session, [(message.room_id, message.sequence, message.user_id, message.mentions or [])])
+    await mentions.store(session, [(message.room_id, message.sequence, message.user_id, mentioned)])
 
 
 async def _refresh_last(session: Session, room: Room, message: Message) -> None:

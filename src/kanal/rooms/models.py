@@ -75,7 +75,7 @@ class RoomMember(TenantModel, Base):
 
 
 class Message(TenantModel, Base):
-    """One message. ``version`` grows with every change; clients keep the highest they have seen."""
+    """One message. ``version`` grows with every change, the last time to that of the room; see `schemas.MessageView`."""
 
     __tablename__ = "messages"
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)

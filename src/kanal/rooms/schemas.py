@@ -43,7 +43,7 @@ class SystemNote(msgspec.Struct, omit_defaults=True):
 
 
 class MessageView(msgspec.Struct):
-    """A message. Deleted ones keep their place with an empty body."""
+    """A message. Deleted ones keep their place, with an empty body and whom they mentioned."""
 
     id: str
     client_id: str
@@ -65,6 +65,7 @@ class MessageView(msgspec.Struct):
     edited_at: str | None
     deleted_at: str | None
     version: int
+    """Of a deleted one: the room's at the deletion. In unread counts as of an earlier version of the room it is still counted."""
 
 
 class LastMessage(msgspec.Struct):

@@ -51,12 +51,13 @@ export interface MemberView {
 
 export type Membership = "active" | "removed"
 
-/** ``last_sequence`` is the room's when ``unread`` was counted. */
+/** ``last_sequence`` and ``room_version`` are the room's when ``unread`` was counted. */
 export interface MembershipUpdated {
   room_id: string
   membership: MembershipView
   version: number
   last_sequence: number
+  room_version: number
 }
 
 /** My place in a room. ``unread`` counts up to 1000 messages back. */
@@ -80,7 +81,7 @@ export interface MessageUpdated {
   message: MessageView
 }
 
-/** A message. Deleted ones keep their place with an empty body. */
+/** A message. Deleted ones keep their place, with an empty body and whom they mentioned. */
 export interface MessageView {
   id: string
   client_id: string

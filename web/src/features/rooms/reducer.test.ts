@@ -92,6 +92,23 @@ describe('unread', () => {
     expect(unreadOf(play(read, ...events()), room)).toEqual({ unread: 1, mentions: 1 })
   })
 
+  it('what was counted and is deleted counts no more, also where the row is not known', () => {
+    const { server, room } = opened()
+    const [first, second] = [server.send(room, 'ann', 'hey @me')!, server.send(room, 'ann', 'and @me')!]
+    const reply = server.send(room, 'bo', '@me too', first)!
+    const gone = server.send(room, 'bo', 'gone before @me')!
+    server.remove(gone)
+    const listed = play(emptyState('me'), { type: 'rooms', rooms: server.myRooms(), asked: {} })
+    const known = server.log.length
+    expect(unreadOf(listed, room)).toEqual({ unread: 2, mentions: 3 })
+    server.remove(second)
+    server.remove(reply)
+    const told = play(listed, ...server.log.slice(known - 1).map((event): Input => ({ type: 'event', event })))
+    expect(unreadOf(told, room)).toEqual({ unread: 1, mentions: 1 })
+    const again = play(told, { type: 'rooms', rooms: server.myRooms(), asked: told.memberships })
+    expect(unreadOf(again, room)).toEqual({ unread: 1, mentions: 1 })
+  })
+
   it('a duplicate counts once', () => {
     const { server, room, state, events } = opened()
     server.send(room, 'ann', 'hi')

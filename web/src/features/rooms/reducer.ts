@@ -125,6 +125,7 @@ function applyEvent(state: RoomsState, event: LogEvent): RoomsState {
       return applyMembership(state, data.room_id as Id, {
         membership: data.membership as Membership,
         countedTo: data.last_sequence as number,
+        countedIn: data.room_version as number,
       })
     case 'member.joined':
     case 'member.updated':

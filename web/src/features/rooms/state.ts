@@ -12,6 +12,14 @@ export interface MembershipEntry {
   membership: Membership
   /** The room's last sequence when `unread` and `mentions` were counted. */
   countedTo: number
+  /** The room's version then: of the messages that were counted, those deleted in a higher one are to be taken off. */
+  countedIn: number
+}
+
+/** A reply in a thread that mentions me, or did until it was deleted in this version of the room. */
+export interface ReplyMention {
+  sequence: number
+  deleted: number | null
 }
 
 export interface RoomMemberEntry {
@@ -23,6 +31,8 @@ export interface RoomMemberEntry {
 
 export interface RoomMembers {
   loaded: boolean
+  /** The list has every join and leave up to this room version. */
+  version: number
   byUser: Readonly<Record<Id, RoomMemberEntry>>
 }
 
@@ -92,8 +102,8 @@ export interface RoomsState {
   readonly timelines: Readonly<Record<Id, Timeline>>
   /** Replies by the id of their parent. */
   readonly threads: Readonly<Record<Id, Timeline>>
-  /** Sequences of replies in threads that mention me, by room; sorted. */
-  readonly replyMentions: Readonly<Record<Id, readonly number[]>>
+  /** Replies in threads that mention me, by room. */
+  readonly replyMentions: Readonly<Record<Id, readonly ReplyMention[]>>
   /** Highest sequence each member has read, by room. */
   readonly markers: Readonly<Record<Id, Readonly<Record<Id, number>>>>
   readonly roomMembers: Readonly<Record<Id, RoomMembers>>

@@ -3,8 +3,13 @@ import type { RoomsState } from './state'
 import { EMPTY_TIMELINE, liveSpan, lowerBound } from './timeline'
 import type { Id, Message } from './types'
 
+/** Counts unless it is deleted. */
+export function concerns(message: Message, me: Id): boolean {
+  return message.kind === 'text' && message.user_id !== me
+}
+
 export function counts(message: Message, me: Id): boolean {
-  return message.kind === 'text' && message.user_id !== me && message.deleted_at === null
+  return concerns(message, me) && message.deleted_at === null
 }
 
 export function mentions(message: Message, me: Id): boolean {
@@ -23,8 +28,8 @@ export function readTo(state: RoomsState, roomId: Id): number {
 
 /**
  * Unread messages are counted from the row itself where it is known completely; otherwise, and for mentions (replies in
- * threads mention too), it is the server's count as of a sequence plus what has come since. No event adds to a number, so
- * duplicates can't count twice.
+ * threads mention too), it is the server's count as of a sequence plus what has come since, without what it counted and
+ * was deleted since. No event adds to a number, so duplicates can't count twice.
  */
 export function unreadOf(state: RoomsState, roomId: Id): Unread {
   const entry = state.memberships[roomId]
@@ -38,14 +43,21 @@ export function unreadOf(state: RoomsState, roomId: Id): Unread {
   const since = trusted ? Math.max(read, entry.countedTo) : read
   const base = trusted ? entry.membership : { unread: 0, mentions: 0 }
   const result = { unread: complete ? 0 : base.unread, mentions: base.mentions }
+  /** What a message adds to the server's count: one that is younger, minus one that was taken away from it. */
+  const change = (sequence: number, deleted: number | null): number => {
+    if (deleted === null) return sequence > since ? 1 : 0
+    return sequence > read && sequence <= since && deleted > entry.countedIn ? -1 : 0
+  }
   const { messages } = timeline
   for (let i = lowerBound(messages, read + 1); i < messages.length; i++) {
     const message = messages[i]!
-    if (!counts(message, state.me)) continue
-    const after = message.sequence > since
-    if (complete || after) result.unread++
-    if (after && mentions(message, state.me)) result.mentions++
+    if (!concerns(message, state.me)) continue
+    const deleted = message.deleted_at === null ? null : message.version
+    const changed = change(message.sequence, deleted)
+    result.unread += complete ? Number(deleted === null) : changed
+    if (mentions(message, state.me)) result.mentions += changed
   }
-  for (const sequence of state.replyMentions[roomId] ?? []) if (sequence > since) result.mentions++
-  return result
+  for (const { sequence, deleted } of state.replyMentions[roomId] ?? []) result.mentions += change(sequence, deleted)
+  // The server counts a thousand back; of what lies before it nothing is taken off.
+  return { unread: Math.max(0, result.unread), mentions: Math.max(0, result.mentions) }
 }

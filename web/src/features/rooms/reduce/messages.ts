@@ -2,7 +2,7 @@
 import type { Failure, PendingMessage, RoomsState } from '../state'
 import { applyPage as coverPage, EMPTY_TIMELINE, upsert } from '../timeline'
 import type { Id, Message, MessagePage, PageAnchor, ThreadPage } from '../types'
-import { counts, mentions } from '../unread'
+import { concerns, mentions } from '../unread'
 import { applyTyping } from './people'
 import { put } from './record'
 
@@ -41,11 +41,12 @@ function applyReply(state: RoomsState, parentId: Id, message: Message): RoomsSta
   const threads = take(state.threads, parentId, message)
   if (threads[parentId] === before) return state
   const known = state.replyMentions[message.room_id] ?? []
-  const others = known.filter((sequence) => sequence !== message.sequence)
-  const now = counts(message, state.me) && mentions(message, state.me)
-  if (!now && others.length === known.length) return { ...state, threads }
-  const sequences = now ? [...others, message.sequence].sort((a, b) => a - b) : others
-  return { ...state, threads, replyMentions: put(state.replyMentions, message.room_id, sequences) }
+  const others = known.filter((reply) => reply.sequence !== message.sequence)
+  const mine = concerns(message, state.me) && mentions(message, state.me)
+  if (!mine && others.length === known.length) return { ...state, threads }
+  const { sequence, version } = message
+  const replies = mine ? [...others, { sequence, deleted: message.deleted_at === null ? null : version }] : others
+  return { ...state, threads, replyMentions: put(state.replyMentions, message.room_id, replies) }
 }
 
 function take(rows: RoomsState['threads'], key: Id, message: Message): RoomsState['threads'] {

@@ -3,7 +3,7 @@ import type { RoomMemberEntry, RoomMembers, RoomsState } from '../state'
 import type { Id, Member, RoomMember } from '../types'
 import { put } from './record'
 
-const NOBODY: RoomMembers = Object.freeze({ loaded: false, byUser: {} })
+const NOBODY: RoomMembers = Object.freeze({ loaded: false, version: 0, byUser: {} })
 
 export function applyMember(state: RoomsState, member: Member): RoomsState {
   const known = state.directory[member.user_id]
@@ -28,7 +28,7 @@ export function applyRoomMembers(
   return {
     ...state,
     markers: put(state.markers, roomId, markers),
-    roomMembers: put(state.roomMembers, roomId, { loaded: true, byUser }),
+    roomMembers: put(state.roomMembers, roomId, { loaded: true, version: roomVersion, byUser }),
   }
 }
 
@@ -45,7 +45,7 @@ export function applyMemberMove(
       : state.counts
   const members = state.roomMembers[roomId] ?? NOBODY
   const known = members.byUser[userId]
-  if (known && known.version >= version) return counts === state.counts ? state : { ...state, counts }
+  if ((known?.version ?? members.version) >= version) return counts === state.counts ? state : { ...state, counts }
   const before: RoomMember = known?.member ?? { user_id: userId, role: 'member', joined_at: '', read_sequence: 0 }
   const member = { ...before, role: move.role ?? before.role }
   const byUser = { ...members.byUser, [userId]: { member, present: move.role !== null, version } }

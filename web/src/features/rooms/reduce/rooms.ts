@@ -19,7 +19,11 @@ export function applyRooms(state: RoomsState, rooms: readonly Room[], asked: Roo
 export function applyRoom(state: RoomsState, room: Room): RoomsState {
   const next = applyRoomFields(state, room)
   if (!room.membership) return next
-  return applyMembership(next, room.id, { membership: room.membership, countedTo: room.last_sequence })
+  return applyMembership(next, room.id, {
+    membership: room.membership,
+    countedTo: room.last_sequence,
+    countedIn: room.version,
+  })
 }
 
 function applyRoomFields(state: RoomsState, room: Room): RoomsState {
@@ -114,5 +118,5 @@ export function applyMembership(state: RoomsState, roomId: Id, entry: Membership
 function isYounger(entry: MembershipEntry, known: MembershipEntry): boolean {
   const { version } = entry.membership
   if (version !== known.membership.version) return version > known.membership.version
-  return entry.countedTo > known.countedTo
+  return entry.countedIn > known.countedIn
 }

@@ -103,7 +103,7 @@ export class SimulatedServer {
 
   send(roomId: Id, user: Id, body: string, parent?: Message): Message | null {
     const row = this.row(roomId)
-    if (!row.members.has(user)) return null
+    if (!row.members.has(user) || (parent && !this.stands(parent))) return null
     const message: Message = {
       id: this.id('message'), client_id: this.id('client'), room_id: roomId, sequence: row.room.last_sequence + 1,
       user_id: user, kind: 'text', body, system: null, parent_id: parent?.id ?? null, quote: null,
@@ -111,7 +111,7 @@ export class SimulatedServer {
       last_reply_at: null, reply_user_ids: [], created_at: now(), edited_at: null, deleted_at: null, version: 1,
     }
     row.messages.push(message)
-    row.room = { ...row.room, last_sequence: message.sequence }
+    this.bump(row, { last_sequence: message.sequence })
     if (!parent) {
       const { id, user_id, kind, created_at } = message
       row.room = {
@@ -124,14 +124,21 @@ export class SimulatedServer {
   }
 
   edit(message: Message, body: string): void {
+    if (!this.stands(message)) return
     this.change(message, () => ({ body, edited_at: now() }))
   }
 
   remove(message: Message): void {
-    this.change(message, () => ({ body: '', deleted_at: now() }))
+    const row = this.row(message.room_id)
+    const old = row.messages.find((known) => known.id === message.id)!
+    if (old.deleted_at) return
+    const version = Math.max(row.room.version, old.version) + 1
+    row.room = { ...row.room, version }
+    this.change(message, () => ({ body: '', deleted_at: now(), reactions: [], version }))
   }
 
   react(message: Message, emoji: string, user: Id): void {
+    if (!this.stands(message)) return
     this.change(message, () => ({ reactions: [{ emoji, user_ids: [user] }] }))
   }
 
@@ -211,6 +218,10 @@ export class SimulatedServer {
   }
   private nextId = 1
 
+  private stands(message: Message): boolean {
+    return this.row(message.room_id).messages.find((known) => known.id === message.id)!.deleted_at === null
+  }
+
   private hears(row: Row): boolean {
     return row.members.has(this.me)
   }
@@ -228,7 +239,7 @@ export class SimulatedServer {
     const row = this.row(message.room_id)
     const at = row.messages.findIndex((known) => known.id === message.id)
     const old = row.messages[at]!
-    const next = { ...old, ...changes(old), version: old.version + 1 }
+    const next = { ...old, version: old.version + 1, ...changes(old) }
     row.messages[at] = next
     if (row.room.last_message?.id === next.id) {
       row.room = { ...row.room, last_message: { ...row.room.last_message, preview: next.body } }
@@ -241,7 +252,8 @@ export class SimulatedServer {
     member.version++
     if (user !== this.me) return
     const data = { room_id: row.room.id, membership: this.membership(row), version: member.version }
-    this.emit('membership.updated', { ...data, last_sequence: row.room.last_sequence }, true)
+    const { last_sequence, version: room_version } = row.room
+    this.emit('membership.updated', { ...data, last_sequence, room_version }, true)
   }
 
   private move(row: Row, user: Id): Record<string, unknown> {
