@@ -33,8 +33,8 @@ from kanal.kit.jobs.schedule import Nothing
 from kanal.kit.jobs.worker import prune as prune_jobs
 from kanal.kit.storage import Storage
 from kanal.realtime.apps import App, StaticApps
+from kanal.realtime.brokers import connect
 from kanal.realtime.brokers.base import Broker
-from kanal.realtime.brokers.memory import MemoryBroker
 from kanal.realtime.hub import Hub
 from kanal.realtime.publisher import Delivery, Publication
 from kanal.rooms import queries
@@ -204,12 +204,7 @@ def kanal_app(settings: Settings, keys: KeyRing) -> App:
 
 def make_broker(settings: Settings) -> Broker:
     """Redis as soon as it is configured, otherwise this process alone."""
-    if settings.data.redis_url:
-        from kanal.realtime.brokers.redis import RedisBroker  # 18 MB that one node alone does not need
-
-        prefix = settings.data.redis_prefix.rstrip(":")
-        return RedisBroker(settings.data.redis_url, node=settings.node_id, prefix=prefix)
-    return MemoryBroker(settings.node_id)
+    return connect(settings.data.redis_url or None, node=settings.node_id, prefix=settings.data.redis_prefix)
 
 
 async def _prune_logs(database: Database, _context: jobs.JobContext, _payload: Nothing) -> None:

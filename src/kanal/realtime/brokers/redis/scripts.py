@@ -1,12 +1,15 @@
 """What must be atomic in Redis, as Lua.
 
 A roster is a hash: field ``v`` holds its version, ``u<user>`` holds ``node,node\\n<info>``. Its version starts at the
-server's time in microseconds, so that a roster made anew counts on above its predecessor. Every script touches one key
-besides publishing to the same hash tag, so each also runs on a cluster. A change and its announcement are one step:
+server's time in microseconds, so that a roster made anew counts on above its predecessor. All keys of a script and the
+channel it publishes to share a hash tag, so each also runs on a cluster. A change and its announcement are one step:
 whoever reads version N has seen, or will see, exactly the changes above N.
 """
 
 from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
 
 _ROSTER = r"""
 local roster, node, out = KEYS[1], ARGV[1], ARGV[2]
@@ -45,7 +48,7 @@ end
 """
 
 # KEYS roster; ARGV node, announcement channel, limit, number of joins, (user, info)..., leaver...
-UPDATE_ROSTER = (
+_UPDATE_ROSTER = (
     _ROSTER
     + r"""
 local limit, joins = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -74,7 +77,7 @@ return {reached, unpack(refused)}
 )
 
 # KEYS roster; ARGV node, announcement channel. Two reapers at once are harmless: the second finds nothing.
-REAP_ROSTER = (
+_REAP_ROSTER = (
     _ROSTER
     + r"""
 for _, field in ipairs(redis.call('HKEYS', roster)) do
@@ -86,7 +89,7 @@ if redis.call('HLEN', roster) == 1 then redis.call('DEL', roster) end
 
 # KEYS nodes; ARGV node, milliseconds after which a silent node is dead. Answers whether this node was on the list,
 # and the dead ones. The server's clock is the only one that counts.
-HEARTBEAT = r"""
+_HEARTBEAT = r"""
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local new = redis.call('ZADD', KEYS[1], now, ARGV[1])
@@ -95,7 +98,7 @@ return {new, unpack(dead)}
 """
 
 # KEYS nodes; ARGV milliseconds after which a silent node is dead. Answers those that are not.
-ALIVE = r"""
+_ALIVE = r"""
 local t = redis.call('TIME')
 return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. t[1] * 1000 + math.floor(t[2] / 1000) - tonumber(ARGV[1]), '+inf')
 """
@@ -117,7 +120,7 @@ local function position() return epoch .. '-' .. string.format('%.0f', last) end
 """
 
 # KEYS head, events; ARGV milliseconds to keep the head, channel, payload, number of events to keep, milliseconds to.
-APPEND = (
+_APPEND = (
     _LOG
     + r"""
 last = last + 1
@@ -131,7 +134,7 @@ redis.call('PUBLISH', ARGV[2], '#' .. position() .. '\n' .. ARGV[3])
 
 # KEYS head, events; ARGV milliseconds to keep the head, epoch and number after which events are asked for (or an empty
 # epoch). Answers epoch, last number, whether all that followed is there, and that.
-HISTORY = (
+_HISTORY = (
     _LOG
     + r"""
 redis.call('SET', head, position(), 'PX', ARGV[1])
@@ -164,7 +167,7 @@ end
 """
 
 # KEYS census, names held by the node; ARGV node, number of joins, joined name..., left name...
-UPDATE_CENSUS = (
+_UPDATE_CENSUS = (
     _CENSUS
     + r"""
 local first, joins = {}, tonumber(ARGV[2])
@@ -189,10 +192,38 @@ return {first, last}
 
 # KEYS census, names held by the node; ARGV node, how many names at once. Answers whether there are more, and the names
 # that nobody holds now.
-REAP_CENSUS = (
+_REAP_CENSUS = (
     _CENSUS
     + r"""
 for _, name in ipairs(redis.call('SPOP', held, ARGV[2])) do leave(name) end
 return {redis.call('EXISTS', held), last}
 """
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    text: str
+    sha: str
+
+
+class Scripts:
+    """All of them, publishing with this command."""
+
+    def __init__(self, publish: str) -> None:
+        def script(text: str) -> Script:
+            text = text.replace("'PUBLISH'", f"'{publish}'")
+            return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+        self.update_roster = script(_UPDATE_ROSTER)
+        self.reap_roster = script(_REAP_ROSTER)
+        self.heartbeat = script(_HEARTBEAT)
+        self.alive = script(_ALIVE)
+        self.append = script(_APPEND)
+        self.history = script(_HISTORY)
+        self.update_census = script(_UPDATE_CENSUS)
+        self.reap_census = script(_REAP_CENSUS)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(script.text for script in vars(self).values())
