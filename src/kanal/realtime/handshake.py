@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
 from kanal.realtime.apps import App
 from kanal.realtime.hub import Hub
 from kanal.realtime.protocol import errors
+
+_KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")  # 16 bytes as base64
 
 PROTOCOLS = range(5, 8)  # 5: Java and .NET clients, 6: pysher, 7: the others; the messages are the same
 
@@ -22,6 +25,17 @@ class Request:
     @property
     def wants_websocket(self) -> bool:
         return self.headers.get("upgrade", "").lower() == "websocket"
+
+    @property
+    def websocket_key(self) -> bytes | None:
+        """``None`` when the rest of the request is not what RFC 6455, section 4.2.1, asks for."""
+        key = self.headers.get("sec-websocket-key", "")
+        if (
+            self.headers.get("sec-websocket-version") != "13"
+            or "upgrade" not in self.headers.get("connection", "").lower()
+        ):
+            return None
+        return key.encode() if _KEY.fullmatch(key) else None
 
 
 def parse_head(head: bytes) -> Request | None:

@@ -177,7 +177,8 @@ class Hub:
             return errors.OverQuota("The app is over its connection quota")
         return None
 
-    def opened(self, app: App, transport: asyncio.WriteTransport, carrier: Carrier) -> Connection:
+    def opened(self, app: App, transport: asyncio.WriteTransport, carrier: Carrier, answer: bytes = b"") -> Connection:
+        """``answer`` is what the handshake gets; it goes out with the first message."""
         stats = self._stats[app.id]
         stats.connections += 1
         stats.opened += 1
@@ -193,7 +194,7 @@ class Hub:
             on_overflow=self._overflowed,
         )
         self.connections[socket_id] = connection
-        self.apply(connection, machine.open())
+        connection.send(answer + b"".join(text_frame(each.text) for each in machine.open()))
         return connection
 
     def received(self, connection: Connection, payload: bytes) -> None:

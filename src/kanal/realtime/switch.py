@@ -1,8 +1,8 @@
 """One port for HTTP and WebSocket: the first bytes decide.
 
-``GET /app/…`` with ``Upgrade: websocket`` goes to picows without passing through the HTTP parser, which sets sockets up
-at two thirds of the cost. Calls of the HTTP API (``/apps/…``) go to ``api.lean``. Everything else is uvicorn's. An HTTP
-connection that was kept alive and then upgrades comes through uvicorn's ``ws=`` and ends up in the same place.
+``GET /app/…`` with ``Upgrade: websocket`` becomes a socket without passing through the HTTP parser. Calls of the HTTP API
+(``/apps/…``) go to ``api.lean``. Everything else is uvicorn's. An HTTP connection that was kept alive and then upgrades
+comes through uvicorn's ``ws=`` and ends up in the same place.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from picows import WSAutoPingStrategy, WSListener
-from picows.picows import WSProtocol  # type: ignore[attr-defined]
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -20,32 +18,44 @@ from kanal.realtime.api.lean import PREFIXES, LeanEndpoint, LeanHttp
 from kanal.realtime.handshake import Request, admit, parse_head
 from kanal.realtime.hub import Hub
 from kanal.realtime.protocol import errors
-from kanal.realtime.websocket import RefusingListener, SocketListener
+from kanal.realtime.websocket import Socket
+from kanal.realtime.wire import upgrade_answer
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds from the connection to the end of the first request's head
 MAX_HEAD = 16 * 1024
-READ_BUFFER = 2_048  # bytes per connection to begin with
-_REFUSED_FRAME_SIZE = 4_096
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
-_feed = asyncio.protocols._feed_data_to_buffered_proto  # type: ignore[attr-defined]
+_BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\nsec-websocket-version: 13\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
 
 
-class _Quiet:
-    """picows makes a ``logging.Logger`` for every connection when given one; it gets this instead."""
+class Waiting:
+    """Connections that have not yet said what they want. All have equally long, so one timer does for thousands."""
 
-    name = "picows"
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._deadlines: dict[Switch, float] = {}  # in the order in which they end
+        self._timer: asyncio.TimerHandle | None = None
 
-    def isEnabledFor(self, _level: int) -> bool:  # noqa: N802 - the name that logging gave it
-        return False
+    def add(self, connection: Switch) -> None:
+        loop = asyncio.get_running_loop()
+        self._deadlines[connection] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._look)
 
-    def log(self, *_args: Any, **_kwargs: Any) -> None:
-        """Connection errors are the client's affair; what matters is counted by the hub."""
+    def discard(self, connection: Switch) -> None:
+        self._deadlines.pop(connection, None)
 
-    debug = info = warning = error = exception = log
-
-
-_QUIET = _Quiet()
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._timer = None
+        for connection, deadline in list(self._deadlines.items()):
+            if deadline > now:
+                self._timer = loop.call_at(deadline, self._look)
+                return
+            connection.give_up()
 
 
 class SocketEndpoint:
@@ -63,57 +73,42 @@ class SocketEndpoint:
         self.hub = hub
         self.path = path
         self.prefix = f"GET {path}/".encode()
-        self.handshake_timeout = handshake_timeout
+        self.waiting = Waiting(handshake_timeout)
         self.max_head = max_head
         self.api = api
         self.api_prefixes = () if api is None else PREFIXES
         self.draining = False
 
-    def take(self, transport: asyncio.Transport, request: Request, data: bytes) -> asyncio.BufferedProtocol:
-        """``data`` begins with the head; what follows it is fed as well. Answers the protocol that took over."""
-        listener: WSListener
+    def take(self, transport: asyncio.Transport, request: Request, rest: bytes) -> asyncio.Protocol | None:
+        """``rest`` is what came behind the head. Answers the protocol that took over; ``None``: the request was refused."""
+        key = request.websocket_key
+        if key is None:
+            transport.write(_BAD_REQUEST)
+            transport.close()
+            return None
+        if transport.get_extra_info("ssl_object") is None:
+            # Pressure must be known at once: see Connection. TLS keeps its own buffers and stays with the defaults.
+            transport.set_write_buffer_limits(high=0)
+        socket = Socket(self.hub, transport)
+        transport.set_protocol(socket)
+        answer = upgrade_answer(key)
         try:
             if self.draining:
                 # Not 4200: who comes back at once would meet us again and again.
                 raise errors.OverCapacity("Server is going away, please reconnect")
-            app = admit(self.hub, self.path, request)
-            listener, max_frame = SocketListener(self.hub, app), app.max_frame_size
+            socket.accept(admit(self.hub, self.path, request), answer)
         except errors.ConnectionClosed as failure:
             self.hub.refused += 1
-            listener, max_frame = RefusingListener(failure), _REFUSED_FRAME_SIZE
-        if transport.get_extra_info("ssl_object") is None:
-            # Pressure must be known at once: see Connection. TLS keeps its own buffers and stays with the defaults.
-            transport.set_write_buffer_limits(high=0)
-        protocol = _picows(listener, max_frame)
-        protocol.connection_made(transport)
-        transport.set_protocol(protocol)
-        _feed(protocol, data)
-        return protocol
-
-
-def _picows(listener: WSListener, max_frame_size: int) -> asyncio.BufferedProtocol:
-    protocol: asyncio.BufferedProtocol = WSProtocol(
-        None,  # host
-        None,  # path
-        False,  # client side
-        lambda _request: listener,
-        _QUIET,
-        True,  # disconnect on exception
-        None,  # handshake time-out: the head is here already
-        False,  # pings: the protocol machine decides about them
-        20,
-        20,
-        WSAutoPingStrategy.PING_WHEN_IDLE,
-        False,  # pongs: a ping is a sign of life the machine must see
-        max_frame_size,
-        None,  # extra headers
-        READ_BUFFER,
-    )
-    return protocol
+            socket.refuse(failure, answer)
+        if rest:
+            socket.data_received(rest)
+        return socket
 
 
 class Switch(asyncio.Protocol):
     """What uvicorn makes for each connection, as ``Config(http=…)``; ``endpoint`` is set by ``uvicorn_protocols``."""
+
+    __slots__ = ("_data", "_http", "_transport")
 
     endpoint: SocketEndpoint
 
@@ -126,14 +121,17 @@ class Switch(asyncio.Protocol):
     ) -> None:
         self._http = (config, server_state, app_state, _loop)
         self._transport: asyncio.Transport | None = None
-        self._deadline: asyncio.TimerHandle | None = None
         self._data = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")  # noqa: S101 - uvloop's are unrelated
-        self._transport = transport  # type: ignore[assignment]
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(self.endpoint.handshake_timeout, transport.close)
+        self._transport = transport  # type: ignore[assignment]  # uvloop's are unrelated to asyncio's
+        self.endpoint.waiting.add(self)
+
+    def give_up(self) -> None:
+        """It has taken too long."""
+        transport = self._done()
+        if transport is not None:
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._data = data = self._data + data if self._data else data
@@ -155,7 +153,7 @@ class Switch(asyncio.Protocol):
         if request is None or not request.wants_websocket or transport is None:
             self._to_http()
         else:
-            self.endpoint.take(transport, request, data)
+            self.endpoint.take(transport, request, data[end + 4 :])
 
     def _to_api(self) -> None:
         transport = self._done()
@@ -180,9 +178,7 @@ class Switch(asyncio.Protocol):
         protocol.data_received(data)
 
     def _done(self) -> asyncio.Transport | None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self.endpoint.waiting.discard(self)
         return self._transport
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -199,7 +195,7 @@ class Upgrade(asyncio.Protocol):
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         self._transport: asyncio.Transport | None = None
-        self._protocol: asyncio.BufferedProtocol | None = None
+        self._protocol: asyncio.Protocol | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -207,13 +203,14 @@ class Upgrade(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """uvicorn hands over the head, written anew, and after that sets *us* as the transport's protocol."""
         transport = self._transport
-        request = parse_head(data.partition(b"\r\n\r\n")[0])
+        head, _, rest = data.partition(b"\r\n\r\n")
+        request = parse_head(head)
         if transport is None or request is None or not request.target.startswith(self.endpoint.path + "/"):
             if transport is not None:
                 transport.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
                 transport.close()
             return
-        self._protocol = self.endpoint.take(transport, request, data)
+        self._protocol = self.endpoint.take(transport, request, rest)
         asyncio.get_running_loop().call_soon(self._step_aside)
 
     def _step_aside(self) -> None:
@@ -239,6 +236,6 @@ class Upgrade(asyncio.Protocol):
 def uvicorn_protocols(endpoint: SocketEndpoint) -> dict[str, Any]:
     """Keyword arguments for ``uvicorn.Config``: ``Config(app, **uvicorn_protocols(endpoint))``."""
     return {
-        "http": type("Switch", (Switch,), {"endpoint": endpoint}),
+        "http": type("Switch", (Switch,), {"__slots__": (), "endpoint": endpoint}),
         "ws": type("Upgrade", (Upgrade,), {"endpoint": endpoint}),
     }

@@ -1,110 +1,106 @@
-"""The thin adapter between picows and the hub: frames in, close frames out, nothing decided here."""
+"""A WebSocket on a transport: frames in, close frames out, nothing decided here.
+
+Written by hand instead of taken from a library because of what a connection costs: a third of the time to set one up, and
+no buffer of its own (``docs/decisions``).
+"""
 
 from __future__ import annotations
 
 import asyncio
-
-from picows import WSFrame, WSListener, WSMsgType, WSTransport
+from collections.abc import Iterable
 
 from kanal.realtime.apps import App
 from kanal.realtime.connections import Connection
 from kanal.realtime.hub import Hub
+from kanal.realtime.inbound import CLOSE, PING, PONG, TEXT, Inbound, Violation, whole_text
 from kanal.realtime.protocol import errors, frames
+from kanal.realtime.wire import PING_FRAME, close_frame, pong_frame, text_frame
 
 CLOSE_LINGER = 5.0  # seconds for the client to take our close frame and answer it
-
-TEXT, BINARY, CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
-PING, PONG, CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
+REFUSED_LIMIT = 4_096  # bytes of a message from a client that is being sent away
 
 
-class Ending:
-    """Close frame, then patience, then the end. Implements ``connections.Carrier``."""
+class Socket(asyncio.Protocol):
+    """The transport's protocol once the handshake is answered. Implements ``connections.Carrier``.
 
-    __slots__ = ("_ws",)
+    ``accept`` or ``refuse`` is called first, once.
+    """
 
-    def __init__(self, ws: WSTransport) -> None:
-        self._ws = ws
+    __slots__ = ("_connection", "_deaf", "_hub", "_inbound", "_limit", "_linger", "_transport")
 
-    def ping(self) -> None:
-        self._ws.send_ping()
-
-    def close(self, code: int, reason: str) -> None:
-        ws = self._ws
-        if ws.is_disconnected:
-            return
-        if code != errors.CLOSE_LOST:
-            ws.send_close(code, _fitting(reason))  # type: ignore[arg-type]
-        asyncio.get_running_loop().call_later(CLOSE_LINGER, ws.disconnect, False)
-
-
-def _fitting(reason: str) -> bytes:
-    """A control frame holds 125 bytes, two of which are the code; a character cut in two would be a protocol error."""
-    return reason.encode()[:123].decode(errors="ignore").encode()
-
-
-class SocketListener(WSListener):
-    """One accepted connection. Puts fragmented messages together, within the app's frame size."""
-
-    __slots__ = ("_app", "_connection", "_hub", "_parts", "_size")
-
-    def __init__(self, hub: Hub, app: App) -> None:
+    def __init__(self, hub: Hub, transport: asyncio.Transport) -> None:
         self._hub = hub
-        self._app = app
+        self._transport = transport
         self._connection: Connection | None = None
-        self._parts: list[bytes] | None = None
-        self._size = 0
+        self._inbound: Inbound | None = None  # while a message is incomplete
+        self._limit = REFUSED_LIMIT
+        self._linger: asyncio.TimerHandle | None = None
+        self._deaf = False
 
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self._connection = self._hub.opened(self._app, transport.underlying_transport, Ending(transport))
+    def accept(self, app: App, answer: bytes) -> None:
+        """``answer`` is that to the handshake; the first message goes out with it."""
+        self._limit = app.max_frame_size
+        self._connection = self._hub.opened(app, self._transport, self, answer)
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        kind = frame.msg_type
-        if kind == CLOSE:
-            # Subscriptions end here, not when TCP does: a client that comes back at once must not meet itself.
-            self._hub.closed(connection, errors.CLOSE_NORMAL)
-            transport.disconnect()
-        elif connection.closed:
-            return
-        elif frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self._hub.closed(connection, errors.CLOSE_PROTOCOL_ERROR, "no extension was agreed on")
-        elif kind == TEXT and frame.fin and self._parts is None:
-            self._hub.received(connection, frame.get_payload_as_bytes())
-        elif kind == PING:
-            connection.machine.heard(asyncio.get_running_loop().time())
-            transport.send_pong(frame.get_payload_as_bytes())
-        elif kind == PONG:
-            connection.machine.heard(asyncio.get_running_loop().time())
-        elif kind == BINARY:
-            self._hub.apply(connection, connection.machine.receive_binary())
-        else:
-            self._fragment(connection, frame, first=kind == TEXT)
+    def refuse(self, failure: errors.ConnectionClosed, answer: bytes) -> None:
+        """Accepts the WebSocket only to say why not: browsers show no script the answer to a failed handshake."""
+        self._transport.write(answer + text_frame(frames.error(failure)))
+        self.close(failure.code, failure.message)
 
-    def _fragment(self, connection: Connection, frame: WSFrame, *, first: bool) -> None:
-        if first == (self._parts is not None):
-            self._hub.closed(connection, errors.CLOSE_PROTOCOL_ERROR, "fragments out of order")
-            return
-        if self._parts is None:
-            self._parts = []
-            self._size = 0
-        # Every fragment costs more than its bytes, or a million empty ones would cost nothing.
-        self._size += frame.payload_size + 64
-        if self._size > self._app.max_frame_size:
-            self._parts = None
-            self._hub.closed(connection, errors.CLOSE_TOO_BIG, "message too big")
-            return
-        self._parts.append(frame.get_payload_as_bytes())
-        if frame.fin:
-            message = b"".join(self._parts)
-            self._parts = None
-            self._hub.received(connection, message)
+    # From the transport
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
+    def data_received(self, data: bytes) -> None:
+        connection, inbound = self._connection, self._inbound
+        if inbound is None:
+            text = whole_text(data)
+            if text is not None and connection is not None:
+                self._hub.received(connection, text)
+                return
+            inbound = self._inbound = Inbound(self._limit)
+        if self._deaf:
+            return
+        try:
+            self._take(inbound.read(data))
+        except Violation as violation:
+            self._deaf = True  # where the next frame begins is not known any more
+            if connection is not None:
+                self._hub.closed(connection, violation.code, violation.reason)
+        if inbound.idle:
+            self._inbound = None
+
+    def _take(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        hub, connection = self._hub, self._connection
+        for kind, payload in messages:
+            if kind == CLOSE:
+                # Subscriptions end here, not when TCP does: a client that comes back at once must not meet itself.
+                if connection is not None:
+                    hub.closed(connection, errors.CLOSE_NORMAL)
+                self._deaf = True
+                self._transport.close()
+                return
+            if connection is None or connection.closed:
+                continue
+            if kind == TEXT:
+                hub.received(connection, payload)
+            elif kind == PING:
+                connection.machine.heard(asyncio.get_running_loop().time())
+                connection.send(pong_frame(payload))
+            elif kind == PONG:
+                connection.machine.heard(asyncio.get_running_loop().time())
+            else:
+                hub.apply(connection, connection.machine.receive_binary())
+
+    def eof_received(self) -> bool:
+        """The transport closes itself."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
         if self._connection is not None:
             self._hub.closed(self._connection, errors.CLOSE_LOST)
             self._connection = None
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
 
     def pause_writing(self) -> None:
         """The connection has noticed by itself."""
@@ -113,28 +109,15 @@ class SocketListener(WSListener):
         if self._connection is not None:
             self._connection.resume()
 
+    # From the connection
 
-class RefusingListener(WSListener):
-    """Accepts the WebSocket only to say why not: browsers show no script the answer to a failed handshake."""
+    def ping(self) -> None:
+        if self._connection is not None:
+            self._connection.send(PING_FRAME)
 
-    __slots__ = ("_failure",)
-
-    def __init__(self, failure: errors.ConnectionClosed) -> None:
-        self._failure = failure
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        transport.send(TEXT, frames.error(self._failure))
-        Ending(transport).close(self._failure.code, self._failure.message)
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type == CLOSE:
-            transport.disconnect()
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        pass
-
-    def pause_writing(self) -> None:
-        pass
-
-    def resume_writing(self) -> None:
-        pass
+    def close(self, code: int, reason: str) -> None:
+        transport = self._transport
+        if code == errors.CLOSE_LOST or transport.is_closing():
+            return
+        transport.write(close_frame(code, reason))
+        self._linger = asyncio.get_running_loop().call_later(CLOSE_LINGER, transport.abort)

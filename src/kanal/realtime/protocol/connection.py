@@ -82,7 +82,7 @@ class Machine:
         self._opened: float | None = now  # None once anything was subscribed
         self._wall = wall - now
 
-    def open(self) -> Sequence[Effect]:
+    def open(self) -> Sequence[Send]:
         return (Send(frames.connection_established(self.socket_id, self.app.activity_timeout)),)
 
     # From the client
