@@ -234,13 +234,14 @@ async def running(
     handshake_timeout: float = 10.0,
     request_timeout: float = 10.0,
     config: Any = None,
+    http: Callable[[Front], Any] | None = None,
     **hub_settings: Any,
 ) -> AsyncIterator[Running]:
     hub = Hub(StaticApps(apps or (APP,)), broker or MemoryBroker(), **hub_settings)
     front = Front(hub, handshake_timeout=handshake_timeout, request_timeout=request_timeout)
     settings = {"lifespan": "off", "log_config": None, "access_log": False} | (config or {})
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = EmbeddedServer(uvicorn.Config(**front.uvicorn(echo), **settings))
+        server = EmbeddedServer(uvicorn.Config(**front.uvicorn(http(front) if http else echo), **settings))
         await hub.start()
         task = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()

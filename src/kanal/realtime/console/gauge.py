@@ -41,23 +41,25 @@ class WebhookCounts(Protocol):
 
 
 class Gauge:
-    """``webhooks`` answers counts by app id."""
-
-    def __init__(
-        self,
-        hub: Hub,
-        *,
-        api: ApiCounts | None = None,
-        webhooks: Callable[[], Mapping[str, WebhookCounts]] = dict,
-        draining: Callable[[], bool] = lambda: False,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, hub: Hub, clock: Callable[[], float] = time.monotonic) -> None:
         self._hub = hub
-        self._api = api
-        self._webhooks = webhooks
-        self._draining = draining
         self._clock = clock
         self._started = clock()
+        self._api: ApiCounts | None = None
+        self._webhooks: Callable[[], Mapping[str, WebhookCounts]] = dict
+        self._draining: Callable[[], bool] = lambda: False
+
+    def watch(
+        self,
+        *,
+        api: ApiCounts | None = None,
+        webhooks: Callable[[], Mapping[str, WebhookCounts]] | None = None,
+        draining: Callable[[], bool] | None = None,
+    ) -> None:
+        """Count these too, from now on. ``webhooks`` answers counts by app id."""
+        self._api = api or self._api
+        self._webhooks = webhooks or self._webhooks
+        self._draining = draining or self._draining
 
     def read(self) -> NodeFigures:
         stats = self._hub.stats()

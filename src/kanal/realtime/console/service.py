@@ -31,10 +31,10 @@ _channel_reply = msgspec.msgpack.Decoder(ChannelReply).decode
 class Console:
     """Made once for a hub, before it starts; ``close`` when the node goes away, or open tails keep it."""
 
-    def __init__(self, hub: Hub, gauge: Gauge) -> None:
+    def __init__(self, hub: Hub) -> None:
+        self.gauge = Gauge(hub)
         self.tails = Tails(hub)
         self._hub = hub
-        self._gauge = gauge
         self._busiest = Busiest(hub)
         self._figures = Poll(hub, "console", self._read)
         self._channels = Poll(hub, "console-channels", self._list)
@@ -114,7 +114,7 @@ class Console:
         return in_order(_merged(_channel_reply(answer) for answer in replies.answers), sort, len(names))
 
     async def _read(self, _question: bytes) -> bytes:
-        return _encode(self._gauge.read())
+        return _encode(self.gauge.read())
 
     async def _list(self, question: bytes) -> bytes:
         return _encode(await self._busiest.answer(_channel_question(question)))
