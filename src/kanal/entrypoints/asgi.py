@@ -14,12 +14,13 @@ from litestar.openapi.spec import Components, SecurityScheme
 from kanal import __version__
 from kanal.entrypoints import health, site
 from kanal.entrypoints.bootstrap import Node
-from kanal.entrypoints.channels import Asking, channel_authorizers, user_grant
+from kanal.entrypoints.channels import Asking, channel_authorizers, channel_owners, user_grant
 from kanal.files import routes as file_routes
 from kanal.identity import routes as identity_routes
 from kanal.identity import web as identity_web
 from kanal.kit.web import RequestContextMiddleware, exception_handlers
 from kanal.realtime.authorizers import UserGrant
+from kanal.realtime.console.routes import console_router
 from kanal.realtime.routes import broadcasting_auth, user_auth
 from kanal.rooms import message_routes, routes
 
@@ -61,6 +62,7 @@ def litestar_app(node: Node) -> Litestar:
             Router("/", route_handlers=[file_routes.FileController], guards=[identity_web.signed_in]),
             broadcasting_auth(node.app, channel_authorizers(node.database), identify),
             user_auth(node.app, identify_user),
+            console_router(node.console, channel_owners(node.app.id, node.database)),
             health.live,
             health.ready,
             health.metrics,

@@ -35,6 +35,7 @@ from kanal.kit.storage import Storage
 from kanal.realtime.apps import App, StaticApps
 from kanal.realtime.brokers import connect
 from kanal.realtime.brokers.base import Broker
+from kanal.realtime.console.service import Console
 from kanal.realtime.hub import Hub
 from kanal.realtime.publisher import Delivery, Publication
 from kanal.rooms import queries
@@ -93,6 +94,7 @@ class Node:
     texts: Catalog
     metrics: Metrics
     hub: Hub
+    console: Console
     relay: Relay
     sender: Sender
     identity: Identity
@@ -177,6 +179,7 @@ def build(settings: Settings, *, work: bool = True) -> Node:
         texts=texts,
         metrics=metrics,
         hub=hub,
+        console=Console(hub),
         relay=relay,
         sender=Sender(database),
         identity=identity,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
 from kanal.identity.access import Caller, Credential, WorkspaceAccess
@@ -57,6 +57,21 @@ def channel_authorizers(database: Database) -> ChannelAuthorizers[Asking]:
     authorizers.add("private-user.{workspace}.{user}", user)
     authorizers.add("presence-chat.{room}", room)
     return authorizers
+
+
+def channel_owners(app_id: str, database: Database) -> Callable[[str, str], Awaitable[UUID | None]]:
+    """Answers the workspace whose people speak on a channel of Kanal's own app; other apps' channels belong to none."""
+
+    async def owner(app: str, channel: str) -> UUID | None:
+        kind, _, rest = channel.partition(".")
+        found = parse_id(rest.partition(".")[0])
+        if app != app_id or found is None:
+            return None
+        if kind == "presence-chat":
+            return await workspace_of(database, found)
+        return found if kind in {"presence-workspace", "private-user"} else None
+
+    return owner
 
 
 def user_grant(caller: Caller) -> UserGrant:

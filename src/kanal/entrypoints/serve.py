@@ -71,6 +71,7 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
 
             node.demo_accounts = await demo.ensure(node)
         front = Front(node.hub)
+        node.console.gauge.watch(api=front.api, draining=lambda: front.draining)
         server = EmbeddedServer(
             uvicorn.Config(
                 **front.uvicorn(make_app(node)),
@@ -93,6 +94,7 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
         node.draining = True
         log.info("node.draining")
         server.stop_accepting()
+        node.console.close()
         await front.drain(min(DRAIN_WINDOW, 0.002 * len(node.hub.connections)))
         server.should_exit = True
         await serving

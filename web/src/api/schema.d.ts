@@ -24,6 +24,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/realtime/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The busiest channels of one app
+         * @description Those with subscribers whose names contain ``search``.
+         */
+        get: operations["ApiV1AdminRealtimeChannelsChannels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/realtime/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What all nodes count, now
+         * @description Counters, not rates: ask twice and compare.
+         */
+        get: operations["ApiV1AdminRealtimeStateState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/realtime/tail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The events of one channel, as they pass
+         * @description Server-sent events; each carries a list of events and how many there were. An entry in the audit log tells of it.
+         */
+        get: operations["ApiV1AdminRealtimeTailTail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -934,6 +994,12 @@ export interface components {
         AddMembers: {
             user_ids: string[];
         };
+        /** AppView */
+        AppView: {
+            enabled: boolean;
+            id: string;
+            max_connections: number | null;
+        };
         /** AttachmentView */
         AttachmentView: {
             content_type: string;
@@ -985,6 +1051,31 @@ export interface components {
             topic?: string | null;
             /** @enum {null|string} */
             visibility?: "public" | "private" | null;
+        };
+        /** ChannelFigures */
+        ChannelFigures: {
+            messages: number;
+            name: string;
+            rate?: number | null;
+            subscriptions: number;
+            users?: number | null;
+        };
+        /** ChannelPage */
+        ChannelPage: {
+            alone: boolean;
+            exact: boolean;
+            items: components["schemas"]["ChannelFigures"][];
+            matching: number;
+            silent: string[];
+        };
+        /** ClusterFigures */
+        ClusterFigures: {
+            alone: boolean;
+            apps: components["schemas"]["AppView"][];
+            at: number;
+            node: string;
+            nodes: components["schemas"]["NodeFigures"][];
+            silent: string[];
         };
         /** CreateDirect */
         CreateDirect: {
@@ -1203,6 +1294,25 @@ export interface components {
             scopes: string[];
             secret: string;
         };
+        /** NodeFigures */
+        NodeFigures: {
+            apps: {
+                [key: string]: components["schemas"]["Traffic"];
+            };
+            /** @default 0 */
+            apps_left_out: number;
+            broker_connected: boolean;
+            cpu: number;
+            descriptors: number;
+            draining: boolean;
+            engine: string;
+            memory: number | null;
+            node: string;
+            refused: number;
+            total: components["schemas"]["Traffic"];
+            uptime: number;
+            version: string;
+        };
         /** Page[AuditView] */
         "Page_kanal.identity.schemas.AuditView_": {
             items: components["schemas"]["AuditView"][];
@@ -1404,6 +1514,37 @@ export interface components {
             prefix: string;
             scopes: string[];
         };
+        /** Traffic */
+        Traffic: {
+            /** @default 0 */
+            api_calls: number;
+            /** @default 0 */
+            api_refused: number;
+            /** @default 0 */
+            bytes_in: number;
+            /** @default 0 */
+            bytes_out: number;
+            /** @default 0 */
+            channels: number;
+            /** @default 0 */
+            connections: number;
+            /** @default 0 */
+            messages_in: number;
+            /** @default 0 */
+            messages_out: number;
+            /** @default 0 */
+            opened: number;
+            /** @default 0 */
+            slow_closed: number;
+            /** @default 0 */
+            webhooks_dropped: number;
+            /** @default 0 */
+            webhooks_failed: number;
+            /** @default 0 */
+            webhooks_sent: number;
+            /** @default 0 */
+            webhooks_waiting: number;
+        };
         /** UserView */
         UserView: {
             avatar_color: number | null;
@@ -1492,6 +1633,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_kanal.identity.schemas.MailView_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1AdminRealtimeChannelsChannels: {
+        parameters: {
+            query: {
+                app: string;
+                search?: string;
+                sort?: "rate" | "subscriptions" | "messages" | "name";
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelPage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    ApiV1AdminRealtimeStateState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterFigures"];
+                };
+            };
+        };
+    };
+    ApiV1AdminRealtimeTailTail: {
+        parameters: {
+            query: {
+                app: string;
+                channel: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
                 };
             };
             /** @description Bad request syntax or unsupported method */
