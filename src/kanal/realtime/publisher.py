@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+
+class Publication(
+    msgspec.Struct, frozen=True
+):  # there is one for each event: a frozen dataclass costs ten times as much
     """One event for one channel.
 
     ``data`` is the text that subscribers parse, normally JSON (``'{"id":1}'``); on the wire it becomes a JSON string,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -277,7 +277,7 @@ class SlowBroker(MemoryBroker):
         self.gate = asyncio.Event()
         self.taken: bool = True
 
-    async def publish(self, messages: list[Message]) -> bool:  # type: ignore[override]
+    async def publish(self, messages: Sequence[Message]) -> bool:
         await self.gate.wait()
         return self.taken and await super().publish(messages)
 

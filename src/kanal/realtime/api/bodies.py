@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -37,8 +36,7 @@ class BatchBody(msgspec.Struct):
     batch: list[EventBody]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     publications: list[Publication]
     """One for each channel."""
     info: frozenset[str]

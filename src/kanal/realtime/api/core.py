@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
+
+import msgspec
 
 from kanal.realtime.api.answers import EMPTY, EMPTY_LOCAL, Answer, Refused, answer
 from kanal.realtime.api.bodies import Event, check_channel, check_object, read_batch, read_event
@@ -27,11 +27,11 @@ _METHODS = {
     "users": "GET",
     "terminate_connections": "POST",
 }
+_ROUTES = 1_000  # paths that are remembered; most calls come by the same few
 _TOP = frozenset({"events", "batch_events", "channels"})
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """A call whose signature fits."""
 
     name: str
@@ -42,8 +42,7 @@ class Call:
     parameters: Parameters
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     name: str
     app_id: str
     """Empty when the path does not say; then the key does."""
@@ -54,18 +53,32 @@ class Api:
     """``open`` a call, then ``carry_out`` with its body; ``handle`` does both. ``counts`` are answers since the start."""
 
     def __init__(self, hub: Hub, survey: Survey, *, now: Callable[[], float] = time.time) -> None:
-        self.counts: Counter[tuple[str, str, int]] = Counter()
+        self.counts: dict[tuple[str, str, int], int] = {}
         """By app id, call and status; the first two are empty for a call that got nowhere."""
         self._hub = hub
         self._queries = Queries(hub, survey)
         self._now = now
+        self._handlers: dict[str, Callable[[Call, bytes], Answer | Coroutine[Any, Any, Answer]]] = {
+            "events": self._event,
+            "batch_events": self._batch,
+            "channels": self._channels,
+            "channel": self._channel,
+            "users": self._users,
+            "terminate_connections": self._terminate,
+        }
         self._signers: dict[str, Signer] = {}
+        self._routes: dict[tuple[str, str], Route] = {}
         # Publishing in one process never waits, and a task for each call would be half of what a call costs.
         self._waits = not isinstance(hub.broker, MemoryBroker)
 
     def open(self, method: str, path: str, query: str) -> Call:
         """``path`` and ``query`` as sent. Raises ``Refused``: 400, 401, 403, 404, 405."""
-        route = find_route(method, path)
+        route = self._routes.get((method, path))
+        if route is None:
+            route = find_route(method, path)
+            if len(self._routes) >= _ROUTES:
+                self._routes.clear()
+            self._routes[method, path] = route
         parameters = parse_query(query)
         apps = self._hub.apps
         app = apps.by_id(route.app_id) if route.app_id else apps.by_key(parameters.get("auth_key", ""))
@@ -79,20 +92,7 @@ class Api:
     def carry_out(self, call: Call, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
         """The answer, or what has to be awaited for it. Both this and the coroutine raise ``Refused``."""
         check_body(call.parameters, body)
-        name = call.name
-        if name == "events":
-            return self._publish([read_event(call.app, body)], batch=False)
-        if name == "batch_events":
-            return self._publish(read_batch(call.app, body), batch=True)
-        if name == "channels":
-            return self._queries.channels(call.app, call.parameters)
-        if name == "terminate_connections":
-            check_object(body)
-            return self._terminate(call.app, call.subject)
-        channel = check_channel(call.subject)
-        if name == "users":
-            return self._queries.users(call.app, channel)
-        return self._queries.channel(call.app, channel, call.parameters)
+        return self._handlers[call.name](call, body)
 
     async def handle(self, method: str, path: str, query: str, body: bytes) -> Answer:
         try:
@@ -106,7 +106,8 @@ class Api:
             return self.count(call, refusal.answer)
 
     def count(self, call: Call | None, given: Answer) -> Answer:
-        self.counts["" if call is None else call.app.id, "" if call is None else call.name, given.status] += 1
+        key = ("", "", given.status) if call is None else (call.app.id, call.name, given.status)
+        self.counts[key] = self.counts.get(key, 0) + 1
         return given
 
     def _signer(self, app: App) -> Signer:
@@ -115,14 +116,23 @@ class Api:
             known = self._signers[app.id] = Signer(app.key, app.secret)
         return known
 
-    def _publish(self, events: Sequence[Event], *, batch: bool) -> Answer | Coroutine[Any, Any, Answer]:
+    def _event(self, call: Call, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+        event = read_event(call.app, body)
+        if self._waits or event.info:
+            return self._publish([event], batch=False)
+        return self._publish_at_once(event.publications)
+
+    def _batch(self, call: Call, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+        events = read_batch(call.app, body)
         if self._waits or any(event.info for event in events):
-            return self._publish_and_look(events, batch=batch)
-        publications = [each for event in events for each in event.publications]
+            return self._publish(events, batch=True)
+        return self._publish_at_once([each for event in events for each in event.publications])
+
+    def _publish_at_once(self, publications: Sequence[Publication]) -> Answer:
         return EMPTY if _run(self._hub.publish(publications)) is Delivery.CLUSTER else EMPTY_LOCAL
 
-    async def _publish_and_look(self, events: Sequence[Event], *, batch: bool) -> Answer:
-        publications: list[Publication] = [each for event in events for each in event.publications]
+    async def _publish(self, events: Sequence[Event], *, batch: bool) -> Answer:
+        publications = [each for event in events for each in event.publications]
         local_only = await self._hub.publish(publications) is not Delivery.CLUSTER
         if not any(event.info for event in events):
             return EMPTY_LOCAL if local_only else EMPTY
@@ -133,8 +143,18 @@ class Api:
             return answer({"batch": [next(iter(each.values()), {}) for each in looked]}, local_only=local_only)
         return answer({"channels": looked[0]}, local_only=local_only)
 
-    async def _terminate(self, app: App, user_id: str) -> Answer:
-        done = await self._hub.terminate(app.id, f"user:{user_id}")
+    def _channels(self, call: Call, _body: bytes) -> Coroutine[Any, Any, Answer]:
+        return self._queries.channels(call.app, call.parameters)
+
+    def _channel(self, call: Call, _body: bytes) -> Coroutine[Any, Any, Answer]:
+        return self._queries.channel(call.app, check_channel(call.subject), call.parameters)
+
+    def _users(self, call: Call, _body: bytes) -> Coroutine[Any, Any, Answer]:
+        return self._queries.users(call.app, check_channel(call.subject))
+
+    async def _terminate(self, call: Call, body: bytes) -> Answer:
+        check_object(body)
+        done = await self._hub.terminate(call.app.id, f"user:{call.subject}")
         return EMPTY if done is Delivery.CLUSTER else EMPTY_LOCAL
 
 

@@ -14,7 +14,8 @@ _FIELDS = re.compile(rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\x00]*)*")
 _THAT_MATTER = re.compile(
     rb"\r\n(content-length|connection|transfer-encoding|expect|upgrade|te|trailer):([^\r\n]*)", re.IGNORECASE
 )
-_LINE = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.1")
+_METHODS = {b"GET": "GET", b"POST": "POST"}
+_VERSION = b" HTTP/1.1"
 
 
 class Line(NamedTuple):
@@ -33,11 +34,14 @@ class Fields(NamedTuple):
 
 def parse_line(line: bytes) -> Line | None:
     """The first line of a head; ``None`` when it is not an ordinary one."""
-    match = _LINE.fullmatch(line)
-    if match is None:
+    method, _, rest = line.partition(b" ")
+    if method not in _METHODS or not rest.startswith(b"/") or not rest.endswith(_VERSION) or not rest.isascii():
         return None
-    path, _, query = match[2].decode("ascii").partition("?")
-    return Line(match[1].decode("ascii"), path, query)
+    target = rest[: -len(_VERSION)].decode("ascii")
+    if " " in target or not target.isprintable():
+        return None
+    path, _, query = target.partition("?")
+    return Line(_METHODS[method], path, query)
 
 
 def parse_fields(block: bytes) -> Fields | None:
