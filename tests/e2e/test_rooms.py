@@ -22,6 +22,7 @@ STANDS_STILL = """async () => {
     for (let frame = 0; frame < 15; frame++) await new Promise(requestAnimationFrame)
     return before[0] === log.scrollTop && before[1] === log.scrollHeight
 }"""
+FROM_END = "(log) => Math.round(log.scrollHeight - log.clientHeight - log.scrollTop)"
 FIRST_IN_SIGHT = """(log) => [...log.querySelectorAll('[role=article]')]
     .find((one) => one.getBoundingClientRect().top > log.getBoundingClientRect().top)"""
 
@@ -205,6 +206,38 @@ def test_older_messages_load_while_scrolling_up_and_nothing_jumps(open_browser: 
     assert abs(before["y"] - after["y"]) <= 2, "what one reads must stay in its place"
     james.scroll_until(james.message(f"Line 1 of {LINES}"), -4000)
     james.scroll_until(james.page.get_by_text("This is where it begins."), -4000)
+
+
+@pytest.mark.parametrize("width", [1100, 1280, 1440])
+def test_a_thread_that_opens_beside_the_messages_leaves_them_at_their_end(
+    open_browser: Open, room_of: Room, width: int
+) -> None:
+    """They get narrower and so higher, whether a click or a key opens it."""
+    room = room_of("sari", called=f"narrowed {width}")
+    sari = open_browser("sari", viewport={"width": width, "height": 800})
+    for number in range(40):
+        said = sari.api.say(
+            room, f"Line {number}: " + "as long as the pane is wide and then some more of it, " * (number % 4)
+        )
+    sari.api.say(room, "beside it", parent_id=said["id"])
+    sari.enter(room)
+
+    def stands_at_the_end() -> bool:
+        return bool(sari.page.evaluate(STANDS_STILL)) and sari.log.evaluate(FROM_END) <= 1
+
+    comes_to(stands_at_the_end, wanted=True)
+    for open_thread in (
+        sari.message("Line 39").get_by_role("button", name="1 reply").click,
+        lambda: sari.page.keyboard.press("t"),
+    ):
+        open_thread()
+        expect(sari.thread.get_by_text("beside it")).to_be_visible()
+        comes_to(lambda: sari.page.evaluate(STANDS_STILL), wanted=True)
+        assert sari.log.evaluate(FROM_END) <= 1
+        sari.thread.get_by_role("button", name=re.compile("Close|Back")).click()
+        expect(sari.thread).to_have_count(0)
+        comes_to(stands_at_the_end, wanted=True)
+        sari.message("Line 39").focus()
 
 
 def test_what_comes_while_reading_above_is_counted_and_one_click_away(open_browser: Open, long_room: str) -> None:
