@@ -13,7 +13,7 @@ from typing import Any
 
 import uvloop
 
-from bench import accept, deliver, figures, history, size
+from bench import accept, deliver, figures, history, scroll, size
 from bench.figures import Figure
 from bench.realtime import command
 from tests.support.services import MariaDB, ServiceMissing
@@ -49,6 +49,7 @@ SECTIONS: dict[str, Section] = {
     "mariadb": on_mariadb,
     "deliver": deliver.measure,
     "size": sizes,
+    "scroll": scroll.measure,
 }
 
 
