@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from kanal.realtime.connections import Connection
-from kanal.realtime.envelope import Control, Terminate
+from kanal.realtime.envelope import Control, Revoke, Terminate, decode_control, encode_control
 from kanal.realtime.protocol import errors
 from kanal.realtime.protocol.effects import Effect, Leave
 from kanal.realtime.revocations import EVERY_CHANNEL, Revocations
@@ -13,8 +14,23 @@ from kanal.realtime.revocations import EVERY_CHANNEL, Revocations
 MAX_SCOPES = 256  # per connection, over all its grants; a connection that collects more is not one person's
 
 
+def terminate(app_id: str, scope: str, code: int, message: str) -> bytes:
+    """An order of now to close connections."""
+    return encode_control(Terminate(app_id, scope, code, message, _milliseconds()))
+
+
+def revoke(app_id: str, channel: str, scope: str) -> bytes:
+    """An order of now to take a channel away."""
+    return encode_control(Revoke(app_id, channel, scope, _milliseconds()))
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
 class Scopes:
-    def __init__(self) -> None:
+    def __init__(self, apply: Callable[[Connection, Sequence[Effect]], None]) -> None:
+        self._apply = apply
         self._connections: dict[tuple[str, str], set[Connection]] = {}
         self._revocations = Revocations()
 
@@ -37,13 +53,14 @@ class Scopes:
     def blocks(self, app_id: str, channel: str, scopes: Iterable[str], issued_at: int | None) -> bool:
         return self._revocations.blocks(app_id, channel, scopes, issued_at)
 
-    def obey(self, order: Control, apply: Callable[[Connection, Sequence[Effect]], None]) -> None:
+    def obey(self, payload: bytes) -> None:
         """Carries out an order from this node or another on the connections here."""
+        order = decode_control(payload)
         if isinstance(order, Terminate):
             self._revocations.add(order.app_id, EVERY_CHANNEL, order.scope, order.at)
             failure = errors.Terminated(order.code, order.message)
             for connection in self._having(order):
-                apply(connection, connection.machine.fail(failure))
+                self._apply(connection, connection.machine.fail(failure))
             return
         self._revocations.add(order.app_id, order.channel, order.scope, order.at)
         refusal = errors.Revoked("Connection is unauthorized: access was taken back")
@@ -51,7 +68,7 @@ class Scopes:
             subscription = connection.machine.subscriptions.get(order.channel)
             if subscription is not None:
                 effects = connection.machine.refuse(order.channel, refusal)
-                apply(connection, (*effects, Leave(subscription.channel, subscription.member)))
+                self._apply(connection, (*effects, Leave(subscription.channel, subscription.member)))
 
     def _having(self, order: Control) -> list[Connection]:
         return list(self._connections.get((order.app_id, order.scope), ()))

@@ -21,16 +21,39 @@ class Event:
     """A cache channel keeps it: server events yes, client events no."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A server event at its place in a channel's history."""
+
+    position: str
+    text: bytes
+    except_socket: str
+    token: str
+    """By which the node that published it knows it again."""
+
+
 def seal_event(text: bytes, except_socket: str | None, *, keeps: bool) -> bytes:
     return b"%b%b\n%b" % (b"s" if keeps else b"c", (except_socket or "").encode(), text)
+
+
+def seal_recorded(text: bytes, except_socket: str | None, token: str) -> bytes:
+    return b"r%b %b\n%b" % ((except_socket or "").encode(), token.encode(), text)
 
 
 def open_event(payload: bytes) -> Event:
     """Raises ``ValueError`` for what is not ours: somebody else writes to the same server."""
     head, _, text = payload.partition(b"\n")
-    if head[:1] not in {b"s", b"c"} or not text.startswith(b"{"):
+    kind = head[:1]
+    if kind not in {b"s", b"c", b"r"} or not text.startswith(b"{"):
         raise ValueError("not an event")
-    return Event(text, head[1:].decode(), head[:1] == b"s")
+    return Event(text, head[1:].decode().partition(" ")[0], kind != b"c")
+
+
+def open_recorded(position: str, payload: bytes) -> Recorded:
+    """Raises ``ValueError``."""
+    event = open_event(payload)
+    token = payload.partition(b"\n")[0].partition(b" ")[2]
+    return Recorded(position, event.text, event.except_socket, token.decode())
 
 
 CONTROL_TOPIC = "#control"

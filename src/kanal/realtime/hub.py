@@ -15,12 +15,12 @@ from kanal.realtime.apps import App, AppSource
 from kanal.realtime.brokers.base import Broker, Message
 from kanal.realtime.channels import Channel
 from kanal.realtime.connections import Carrier, Connection
-from kanal.realtime.control import Scopes
+from kanal.realtime.control import Scopes, revoke, terminate
 from kanal.realtime.endings import end
-from kanal.realtime.envelope import CONTROL_TOPIC, Control, Revoke, Terminate, decode_control, encode_control, topic_of
+from kanal.realtime.envelope import CONTROL_TOPIC, topic_of
 from kanal.realtime.exchange import Exchange
 from kanal.realtime.fanout import FanOut
-from kanal.realtime.inlet import Inlet
+from kanal.realtime.inlet import NODE_GONE, Inlet
 from kanal.realtime.observers import Observer
 from kanal.realtime.orders import Orders
 from kanal.realtime.presence import Attendance
@@ -37,7 +37,6 @@ from kanal.realtime.wire import text_frame
 
 MAX_BUFFERED = 1024 * 1024  # bytes that may wait for a slow reader
 SCOPES = "scopes"  # the order that closes connections or takes channels away
-NODE_GONE = "gone"  # the order that tells of a node that died or stopped
 
 log = structlog.get_logger(__name__)
 
@@ -70,14 +69,15 @@ class Hub:
         self._max_connections = max_connections
         self._max_buffered = max_buffered
         self._sweep_interval = sweep_interval
-        self._scopes = Scopes()
+        self._scopes = Scopes(self.apply)
         self._stats: defaultdict[str, AppStats] = defaultdict(AppStats)
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciler = Reconciler(self)
         self._exchange = Exchange(self)
         self._users = Users(self)
         self._inlet = Inlet(self, self._exchange, self._reconciler)
-        self.orders.add(SCOPES, self._obey_scopes)
+        self.orders.add(SCOPES, self._scopes.obey)
+        self.orders.add(NODE_GONE, self._reconciler.node_gone)
 
     async def start(self) -> None:
         self.apps.watch(self.app_changed)
@@ -90,6 +90,7 @@ class Hub:
         for connection in list(self.connections.values()):
             self.fail(connection, errors.Reconnect("Server is going away"))
         self._reconciler.stop()
+        await self.order(NODE_GONE, self.broker.node.encode())
         await self.broker.stop()
         await end(self._tasks)
 
@@ -111,10 +112,10 @@ class Hub:
     async def terminate(
         self, app_id: str, scope: str, code: int = 4009, message: str = "You got disconnected by the app."
     ) -> Delivery:
-        return await self._control(Terminate(app_id, scope, code, message, _milliseconds()))
+        return await self.order(SCOPES, terminate(app_id, scope, code, message))
 
     async def revoke(self, app_id: str, channel: str, scope: str) -> Delivery:
-        return await self._control(Revoke(app_id, channel, scope, _milliseconds()))
+        return await self.order(SCOPES, revoke(app_id, channel, scope))
 
     async def order(self, tag: str, payload: bytes) -> Delivery:
         """Has the handler of ``orders`` with this tag run: here before the first await, then on every other node."""
@@ -135,7 +136,7 @@ class Hub:
         return {
             channel.name.text: channel.figures()
             for topic, channel in self.channels.items()
-            if topic.startswith(start) and channel.audience.connections
+            if topic.startswith(start) and channel.size
         }
 
     def app_changed(self, new: App | None, old: App) -> None:
@@ -297,13 +298,3 @@ class Hub:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("realtime.task_failed", exc_info=task.exception())
-
-    async def _control(self, control: Control) -> Delivery:
-        return await self.order(SCOPES, encode_control(control))
-
-    def _obey_scopes(self, payload: bytes) -> None:
-        self._scopes.obey(decode_control(payload), self.apply)
-
-
-def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000

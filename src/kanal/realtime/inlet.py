@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
-
-import structlog
 
 from kanal.realtime.apps import AppSource
 from kanal.realtime.brokers.base import RosterChange
@@ -14,9 +13,10 @@ from kanal.realtime.exchange import Exchange
 from kanal.realtime.observers import Observer
 from kanal.realtime.orders import Orders
 from kanal.realtime.presence import Attendance
+from kanal.realtime.publisher import Delivery
 from kanal.realtime.reconcile import Reconciler
 
-log = structlog.get_logger(__name__)
+NODE_GONE = "node-gone"  # the order that says which node has ended
 
 
 class Owner(Protocol):
@@ -26,6 +26,10 @@ class Owner(Protocol):
     observers: list[Observer]
     orders: Orders
     rosters: dict[str, Attendance]
+
+    async def order(self, tag: str, payload: bytes) -> Delivery: ...
+
+    def spawn(self, task: asyncio.Task[None]) -> None: ...
 
 
 class Inlet:
@@ -49,6 +53,7 @@ class Inlet:
 
     def restored(self) -> None:
         self._reconciler.restored()
+        self._exchange.restored()
         for observer in self._owner.observers:
             observer.broker_restored()
 
@@ -58,7 +63,11 @@ class Inlet:
             observer.broker_lost()
 
     def node_gone(self, node: str) -> None:
-        log.info("realtime.node_gone", node=node)
+        """The others are told: each knows something of what that node had."""
+        self._owner.spawn(asyncio.get_running_loop().create_task(self._pass_on(node)))
+
+    async def _pass_on(self, node: str) -> None:
+        await self._owner.order(NODE_GONE, node.encode())
 
     def census_left(self, app_id: str, names: Sequence[str]) -> None:
         app = self._owner.apps.by_id(app_id)

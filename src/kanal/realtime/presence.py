@@ -61,10 +61,8 @@ class Attendance:
     def idle(self) -> bool:
         return not self.sockets and not self._registered and not self._lock.locked() and self._task is None
 
-    def data(self, member: Member | None) -> bytes:
-        """Presence data of ``subscription_succeeded``. Whoever asks is in it, even while the broker is away."""
-        if member is not None and member.user_id not in self.members:
-            self._set(member.user_id, member.info)
+    def data(self) -> bytes:
+        """Presence data of ``subscription_succeeded``."""
         if self._data is None:
             self._data = presence_data(self.members)
         return self._data

@@ -1,4 +1,4 @@
-"""Presence after the broker was away."""
+"""What the nodes know of each other after the broker was away: presence, and how many are subscribed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
+from kanal.realtime.channels import Channel
 from kanal.realtime.presence import Attendance
+from kanal.realtime.tally import Tally
 
 GRACE = 10.0  # seconds in which other nodes register anew before members missing from the broker count as gone
 ALONE_AFTER = 20.0  # seconds without the broker; the others have taken us off their rosters by then, and we them
@@ -14,6 +16,7 @@ _AT_ONCE = 16  # rosters compared at a time
 
 
 class Owner(Protocol):
+    channels: dict[str, Channel]
     rosters: dict[str, Attendance]
 
     def spawn(self, task: asyncio.Task[None]) -> None: ...
@@ -33,11 +36,16 @@ class Reconciler:
     def restored(self) -> None:
         if self._first:  # nobody can have been told anything yet
             self._first = False
-            if not self._owner.rosters:
+            if not self._owner.channels and not self._owner.rosters:
                 return
         self._cancel()
         self._task = asyncio.get_running_loop().create_task(self._resync())
         self._owner.spawn(self._task)
+
+    def node_gone(self, name: bytes) -> None:
+        """A node has died or stopped. Rosters are cleared of it by the broker; counts are the nodes' own affair."""
+        for tally in self._tallies():
+            tally.node_gone(name.decode())
 
     def stop(self) -> None:
         self._cancel()
@@ -53,12 +61,22 @@ class Reconciler:
     def _prune(self) -> None:
         for attendance in list(self._owner.rosters.values()):
             attendance.prune()
+        for tally in self._tallies():
+            tally.drop_others()
 
     async def _resync(self) -> None:
+        asked = self._tallies()
+        for tally in asked:
+            tally.ask()
         missing = await self._pass(self._owner.rosters, trust=False)
-        if missing:
+        if missing or asked:
             await asyncio.sleep(GRACE)
+            for tally in asked:
+                tally.drop_silent()
             await self._pass(missing, trust=True)
+
+    def _tallies(self) -> list[Tally]:
+        return [channel.tally for channel in self._owner.channels.values() if channel.ready and channel.tally]
 
     async def _pass(self, rosters: Mapping[str, Attendance], *, trust: bool) -> dict[str, Attendance]:
         """Answers those from which somebody seems to be gone."""

@@ -15,6 +15,7 @@ Rules
 - ``pusher:signin`` needs a signature over ``socket_id::user::user_data``. A connection belongs to one user for its whole
   life: the same user may sign in again, another may not. A watchlist that is too long is error 4302 and is dropped.
 - A signed-in user joins ``#server-to-user-{id}`` without a signature, and presence channels without ``channel_data``.
+- On an app with history a subscription may ask for recovery (``recover``, ``last_event_id``); on others that is ignored.
 - After ``Close`` the machine answers everything with nothing.
 """
 
@@ -34,6 +35,7 @@ from kanal.realtime.protocol.effects import (
     Leave,
     Member,
     Ping,
+    Recover,
     Send,
     SignIn,
     User,
@@ -51,6 +53,7 @@ _NOTHING: tuple[Effect, ...] = ()
 class Subscription:
     channel: ChannelName
     member: Member | None
+    recover: Recover | None = None
     active: bool = False
 
 
@@ -203,7 +206,10 @@ class Machine:
             grant = read_grant(self.app, self.socket_id, self.user, channel, data, now + self._wall)
         except errors.SubscriptionRefused as failure:
             return self._refusal(channel.text, failure)
-        self.subscriptions[channel.text] = Subscription(channel, grant.member)
+        recover = None
+        if self.app.history_events and (data.recover or data.last_event_id):
+            recover = Recover(data.last_event_id or None)
+        self.subscriptions[channel.text] = Subscription(channel, grant.member, recover)
         self._opened = None
         return (Join(channel, grant.member, grant.scopes, grant.issued_at),)
 

@@ -62,6 +62,13 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Recover:
+    """The client follows positions, and is at ``after`` unless it begins."""
+
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """Bring the connection into the channel, then call ``joined`` (or ``refuse``) and send what it returns."""
 

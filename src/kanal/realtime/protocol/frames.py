@@ -28,9 +28,13 @@ class Incoming(msgspec.Struct):
 
 
 class SubscribeData(msgspec.Struct):
+    """``recover`` and ``last_event_id`` are Kanal's addition."""
+
     channel: str
     auth: str | None = None
     channel_data: str | None = None
+    recover: bool = False
+    last_event_id: str | None = None
 
 
 class UnsubscribeData(msgspec.Struct):
@@ -178,10 +182,40 @@ def subscription_succeeded(channel: str, data: bytes = EMPTY) -> bytes:
 
 
 def presence_data(members: Mapping[str, bytes]) -> bytes:
-    """``members`` maps user id to ``user_info`` as JSON. Java needs ``ids`` beside ``hash``."""
+    """``members`` maps user id to ``user_info`` as JSON."""
+    return string_token(b"{%b}" % presence(members))
+
+
+def presence(members: Mapping[str, bytes]) -> bytes:
+    """A member of the answer's data. Java needs ``ids`` beside ``hash``."""
     ids: Iterable[bytes] = [_encode(user_id) for user_id in members]
     pairs = b",".join(b"%b:%b" % (user_id, info) for user_id, info in zip(ids, members.values(), strict=True))
-    return string_token(b'{"presence":{"ids":[%b],"hash":{%b},"count":%d}}' % (b",".join(ids), pairs, len(members)))
+    return b'"presence":{"ids":[%b],"hash":{%b},"count":%d}' % (b",".join(ids), pairs, len(members))
+
+
+def recovery(position: str | None, *, recovered: bool) -> bytes:
+    """A member of the answer's data."""
+    return b'"recovery":%b' % _encode({"position": position, "recovered": recovered})
+
+
+def recovery_data(position: str | None, *, recovered: bool, members: Mapping[str, bytes] | None) -> bytes:
+    told = recovery(position, recovered=recovered)
+    return string_token(b"{%b}" % (told if members is None else b"%b,%b" % (presence(members), told)))
+
+
+def recovery_lost(channel: str, position: str | None) -> bytes:
+    """Kanal's addition: events between the last one and this position are gone for good."""
+    return event("pusher:recovery", channel, string_token(_encode({"position": position, "recovered": False})))
+
+
+def with_id(text: bytes, position: str) -> bytes:
+    """An event with its position, Kanal's addition."""
+    return b'%b,"id":%b}' % (text[:-1], _encode(position))
+
+
+def subscription_count(channel: str, count: int) -> bytes:
+    data = string_token(b'{"subscription_count":%d}' % count)
+    return event("pusher_internal:subscription_count", channel, data)
 
 
 def member_added(channel: str, user_id: str, info: bytes) -> bytes:
