@@ -11,12 +11,14 @@ need() { # need PACKAGE TEST…: add the package unless the test succeeds
 }
 a_postgres() { ls /usr/lib/postgresql/*/bin/postgres || command -v postgres; }
 a_mariadb() { PATH=$PATH:/usr/sbin command -v mariadbd; }
+a_nats() { PATH=$PATH:/usr/sbin command -v nats-server; }
 a_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 a_font() { ls /usr/share/fonts/*/"$1"* /usr/share/fonts/*/*/"$1"*; }
 
 need mariadb-server a_mariadb
 need postgresql a_postgres
 need redis-server command -v redis-server
+need nats-server a_nats
 need chromium a_chromium
 if [ "${CI:-}" = true ] || [ -n "$missing" ]; then # screenshots should show Japanese and emoji, not boxes
     need fonts-ipafont-gothic a_font ipafont-gothic

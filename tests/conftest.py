@@ -43,7 +43,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @contextlib.contextmanager
-def _or_skip() -> Iterator[None]:
+def or_skip() -> Iterator[None]:
     """A missing program skips by name on a developer's machine and fails in CI."""
     try:
         yield
@@ -69,7 +69,7 @@ def database_name(shared_services: SharedServices) -> Callable[[], str]:
 @pytest.fixture(scope="session")
 def mariadb(shared_services: SharedServices) -> tuple[MariaDB, Server]:
     """The run's MariaDB; for tests that need several databases."""
-    with _or_skip():
+    with or_skip():
         service = MariaDB()
         return service, shared_services.get(service)
     raise AssertionError  # not reached: both ways above end the fixture
@@ -78,7 +78,7 @@ def mariadb(shared_services: SharedServices) -> tuple[MariaDB, Server]:
 @pytest.fixture(scope="session")
 def postgres(shared_services: SharedServices) -> tuple[Postgres, Server]:
     """The run's PostgreSQL; for tests that need several databases."""
-    with _or_skip():
+    with or_skip():
         service = Postgres()
         return service, shared_services.get(service)
     raise AssertionError  # not reached: both ways above end the fixture
@@ -118,7 +118,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def redis_server(shared_services: SharedServices, database_name: Callable[[], str]) -> Iterator[Server]:
     """A Redis of this test module's own, which it may kill and restart."""
-    with _or_skip():
+    with or_skip():
         server = shared_services.start(Redis(), f"redis-{database_name()}")
         yield server
         server.stop()
@@ -152,7 +152,7 @@ def kanal_process(tmp_path: Path) -> Iterator[Callable[..., KanalProcess]]:
 @pytest.fixture(scope="session")
 def chromium_options() -> dict[str, object]:
     """Arguments for Playwright's `chromium.launch`."""
-    with _or_skip():
+    with or_skip():
         return browser.launch_options()
     raise AssertionError  # not reached: both ways above end the fixture
 

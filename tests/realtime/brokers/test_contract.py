@@ -1,79 +1,15 @@
 """What every broker does: one suite, all implementations."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from kanal.realtime.brokers.base import Broker, CensusUpdate, Keep, Message, Past, RosterChange
+from kanal.realtime.brokers.base import CensusUpdate, Keep, Message, Past
+from tests.realtime.brokers.conftest import Cluster, node, subscribed
 from tests.realtime.conftest import BrokerFactory
 from tests.realtime.harness import until
 
 TOPIC = "1:presence-room"
-
-
-class Recorder:
-    """A node that only writes down what it hears."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[str, bytes]] = []
-        self.positions: list[str | None] = []
-        self.changes: list[tuple[str, RosterChange]] = []
-        self.gone: list[str] = []
-        self.left: list[tuple[str, str]] = []
-        self.restorations = 0
-        self.losses = 0
-
-    def deliver(self, topic: str, payload: bytes, position: str | None) -> None:
-        self.messages.append((topic, payload))
-        self.positions.append(position)
-
-    def node_gone(self, node: str) -> None:
-        self.gone.append(node)
-
-    def census_left(self, app_id: str, names: Sequence[str]) -> None:
-        self.left += [(app_id, name) for name in names]
-
-    def roster_changed(self, topic: str, change: RosterChange) -> None:
-        self.changes.append((topic, change))
-
-    def restored(self) -> None:
-        self.restorations += 1
-
-    def lost(self) -> None:
-        self.losses += 1
-
-    def users(self) -> list[tuple[str, bytes | None]]:
-        return [(change.user_id, change.info) for _, change in self.changes]
-
-
-@asynccontextmanager
-async def node(broker: Broker) -> AsyncIterator[tuple[Broker, Recorder]]:
-    recorder = Recorder()
-    await broker.start(recorder)
-    await until(lambda: broker.connected)
-    try:
-        yield broker, recorder
-    finally:
-        await broker.stop()
-
-
-@pytest.fixture
-async def cluster(new_broker: BrokerFactory) -> AsyncIterator[tuple[Broker, Recorder, Broker, Recorder]]:
-    async with AsyncExitStack() as stack:
-        one, heard_one = await stack.enter_async_context(node(new_broker("one")))
-        two, heard_two = await stack.enter_async_context(node(new_broker("two")))
-        yield one, heard_one, two, heard_two
-
-
-Cluster = tuple[Broker, Recorder, Broker, Recorder]
-
-
-async def subscribed(broker: Broker, topic: str) -> None:
-    confirmed = broker.subscribe(topic)
-    if confirmed is not None:
-        await confirmed
 
 
 async def test_a_node_restores_once_when_it_starts(cluster: Cluster) -> None:

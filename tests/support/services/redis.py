@@ -1,15 +1,20 @@
 """Redis for tests. It starts in milliseconds, so whoever needs one has one alone: channels are not per database."""
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.services.base import Server, Service, find_program
 
 
 class Redis(Service):
-    """One empty server that writes nothing to disk, unless it is to be durable."""
+    """One empty server that writes nothing to disk, unless it is to be durable; ``options`` are for its command line."""
 
     name = "redis"
+
+    def __init__(self, *, durable: bool = False, options: Sequence[str] = ()) -> None:
+        super().__init__(durable=durable)
+        self.options = list(options)
 
     def check(self) -> None:
         self._server = find_program("redis-server", package="redis-server")
@@ -19,7 +24,8 @@ class Redis(Service):
 
     def command(self, folder: Path, port: int) -> list[str]:
         keep = ["--appendonly", "yes", "--appendfsync", "always"] if self.durable else ["--appendonly", "no"]
-        return [self._server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", *keep]
+        here = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        return [self._server, *here, "--save", "", *keep, *self.options]
 
     def answers(self, server: Server) -> bool:
         try:

@@ -15,10 +15,17 @@ from pathlib import Path
 
 from tests.support.services.base import Server, Service
 from tests.support.services.mariadb import MariaDB
+from tests.support.services.nats import Nats
 from tests.support.services.postgres import Postgres
 from tests.support.services.redis import Redis
 
-KINDS: dict[str, type[Service]] = {"mariadb": MariaDB, "postgres": Postgres, "redis": Redis}
+KINDS: dict[str, type[Service]] = {
+    "mariadb": MariaDB,
+    "postgres": Postgres,
+    "redis": Redis,
+    "redis-sentinel": Redis,
+    "nats": Nats,
+}
 RUNS = Path(tempfile.gettempdir()) / f"kanal-tests-{os.getuid()}"
 
 

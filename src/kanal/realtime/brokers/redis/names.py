@@ -10,6 +10,9 @@ def milliseconds(seconds: float) -> int:
 
 class Names:
     def __init__(self, prefix: str) -> None:
+        """Raises ``ValueError``."""
+        if "{" in prefix or "}" in prefix:
+            raise ValueError("the prefix contains braces, which would tie all topics to one server of a cluster")
         self._prefix = prefix.encode()
         self._channel = b"%b:topic:{%%b}" % self._prefix
         self.nodes = b"%b:nodes" % self._prefix
