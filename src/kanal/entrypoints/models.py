@@ -8,6 +8,7 @@ import kanal.kit.events.models
 import kanal.kit.jobs.models
 import kanal.kit.mail.models
 import kanal.kit.throttle
+import kanal.realtime.models
 import kanal.rooms.models  # noqa: F401
 from kanal.kit.db import Base
 

@@ -26,6 +26,7 @@ class Webhook:
     """Where an app's backend is told what happens on its channels."""
 
     url: str
+    """http or https; may hold a password, so errors don't repeat it."""
     events: frozenset[str] = frozenset()
     """Names out of ``WEBHOOK_EVENTS``; empty stands for all of them."""
     channel_prefix: str = ""
@@ -37,10 +38,10 @@ class Webhook:
         """Raises ``ValueError``."""
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"webhook {self.url!r} is not an http or https address")
+            raise ValueError("the url of a webhook must be an http or https address")
         unknown = self.events - WEBHOOK_EVENTS
         if unknown:
-            raise ValueError(f"webhook {self.url}: no such event: {', '.join(sorted(unknown))}")
+            raise ValueError(f"webhooks: no such event: {', '.join(sorted(unknown))}")
 
     def wants(self, event: str, channel: str) -> bool:
         return (not self.events or event in self.events) and channel.startswith(self.channel_prefix)
