@@ -29,7 +29,7 @@ def test_a_message_of_any_length_form_is_read(size: int) -> None:
     assert read(frame(TEXT, payload)) == [(TEXT, payload)]
 
 
-@pytest.mark.parametrize("size", [0, 1, 125])
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 4_000])
 def test_a_short_whole_text_is_read_at_once(size: int) -> None:
     assert whole_text(frame(TEXT, b"x" * size)) == b"x" * size
 
@@ -42,7 +42,9 @@ def test_a_short_whole_text_is_read_at_once(size: int) -> None:
         b"\x81\x80",
         frame(TEXT, b"x")[:-1],
         frame(TEXT, b"x") + b"\x81",
-        frame(TEXT, b"x" * 126),
+        frame(TEXT, b"x" * 5_000),
+        frame(TEXT, b"x" * 70_000),
+        b"\x81\xfe\x00\x7f" + b"mask" + b"x" * 126,
         frame(TEXT, b"x", masked=False),
         frame(TEXT, b"x", fin=False),
         frame(TEXT, b"x", rsv=1),

@@ -18,7 +18,7 @@ from kanal.entrypoints import migrate
 from kanal.entrypoints.asgi import make_app
 from kanal.entrypoints.bootstrap import Node, build
 from kanal.realtime.front import Front
-from kanal.realtime.server import DRAIN_WINDOW, EmbeddedServer, raise_descriptor_limit
+from kanal.realtime.server import DRAIN_WINDOW, EmbeddedServer, calm_collector, raise_descriptor_limit
 from kanal.settings import Settings
 
 STOP_WITHIN = 10.0  # seconds for requests in flight
@@ -87,6 +87,7 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
         await node.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()
+        calm_collector()
         started(node)
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -8,6 +8,7 @@ is what saves it: nothing when quiet, tenfold under load.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterable
 
@@ -25,7 +26,7 @@ class Audience:
         self.stats = stats
         self.sent = 0  # frames handed to subscribers
         self.pending: list[bytes] = []
-        self.skips: list[tuple[int, Connection]] = []
+        self.skips: dict[Connection, list[int]] = {}  # which of the pending frames it does not get
         self._descriptors: list[int] | None = None
         self._indirect: list[Connection] = []
 
@@ -55,19 +56,28 @@ class Audience:
             return
         skips = self.skips
         self.pending = []
-        self.skips = []
-        if not self.connections:
+        connections = self.connections
+        if not connections:
+            if skips:
+                self.skips = {}
             return
         data = b"".join(frames) if len(frames) > 1 else frames[0]
-        receivers = len(self.connections)
-        sent = len(frames) * receivers - len(skips)
-        self.sent += sent
-        self.stats.messages_out += sent
-        self.stats.bytes_out += len(data) * receivers - sum(len(frames[index]) for index, _ in skips)
+        messages, size = len(frames) * len(connections), len(data) * len(connections)
+        descriptors, indirect = self._listed(), self._indirect
         if skips:
-            self._write_with_skips(data, frames, skips)
-        else:
-            self._write(data, self._listed(), self._indirect)
+            self.skips = {}
+            for skipped in skips.values():
+                messages -= len(skipped)
+                size -= len(data) if len(skipped) == len(frames) else sum(len(frames[index]) for index in skipped)
+            descriptors, indirect = self._without(skips)
+        self.sent += messages
+        self.stats.messages_out += messages
+        self.stats.bytes_out += size
+        self._write(data, descriptors, indirect)
+        for connection, skipped in skips.items():
+            if len(skipped) < len(frames) and connection in connections:
+                # Who caused one of the events gets the others only.
+                connection.send(b"".join(frame for index, frame in enumerate(frames) if index not in skipped))
 
     def _listed(self) -> list[int]:
         descriptors = self._descriptors
@@ -76,18 +86,18 @@ class Audience:
             self._indirect = [each for each in self.connections if not each.in_list]
         return descriptors
 
-    def _write_with_skips(self, data: bytes, frames: list[bytes], skips: list[tuple[int, Connection]]) -> None:
-        """Those who caused one of the events get the others only."""
-        own: dict[Connection, set[int]] = {}
-        for index, connection in skips:
-            own.setdefault(connection, set()).add(index)
-        apart = {each.fd for each in own}
-        descriptors = [fd for fd in self._listed() if fd not in apart]
-        self._write(data, descriptors, [each for each in self._indirect if each not in own])
-        for connection, skipped in own.items():
-            rest = b"".join(frame for index, frame in enumerate(frames) if index not in skipped)
-            if rest and connection in self.connections:
-                connection.send(rest)
+    def _without(self, skips: dict[Connection, list[int]]) -> tuple[list[int], list[Connection]]:
+        """``_listed`` and ``_indirect`` less these; mostly it is one, who sends client events."""
+        descriptors, indirect = self._listed(), self._indirect
+        if len(skips) == 1:
+            descriptors = descriptors.copy()
+            (fd,) = (each.fd for each in skips)
+            with contextlib.suppress(ValueError):  # it is an indirect one
+                descriptors.remove(fd)
+        else:
+            apart = {each.fd for each in skips}
+            descriptors = [fd for fd in descriptors if fd not in apart]
+        return descriptors, [each for each in indirect if each not in skips] if indirect else indirect
 
     def _write(self, data: bytes, descriptors: list[int], indirect: list[Connection]) -> None:
         size = len(data)
@@ -132,7 +142,7 @@ class FanOut:
             self._dirty.append(audience)
         for connection in skip:
             if connection in audience.connections:
-                audience.skips.append((len(audience.pending), connection))
+                audience.skips.setdefault(connection, []).append(len(audience.pending))
         audience.pending.append(frame)
 
     def _flush(self) -> None:

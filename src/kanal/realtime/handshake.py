@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
@@ -40,15 +41,13 @@ class Request:
 
 def parse_head(head: bytes) -> Request | None:
     """The head of an HTTP request, up to the empty line. ``None`` when it is not one."""
-    lines = head.split(b"\r\n")
-    parts = lines[0].split(b" ")
+    lines = head.decode("latin-1").split("\r\n")
+    parts = lines[0].split(" ")
     if len(parts) != 3:
         return None
-    headers: dict[str, str] = {}
-    for line in lines[1:]:
-        name, _, value = line.partition(b":")
-        headers[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
-    return Request(parts[1].decode("latin-1"), headers)
+    return Request(
+        parts[1], {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    )
 
 
 def admit(hub: Hub, path: str, request: Request) -> App:
@@ -70,13 +69,18 @@ def admit(hub: Hub, path: str, request: Request) -> App:
 
 
 def _check_version(query: str) -> None:
-    try:
-        given = parse_qs(query, max_num_fields=50).get("protocol", [""])[-1]
-    except ValueError:
-        given = "?"
+    given = _given_version(query)
     if not given:
         raise errors.NoVersion("No protocol version supplied")
     if not given.isascii() or not given.isdigit():
         raise errors.InvalidVersion("Invalid version string format")
     if len(given) > 4 or int(given) not in PROTOCOLS:
         raise errors.UnsupportedVersion(f"Unsupported protocol version {given[:20]}; this server speaks 7")
+
+
+@functools.lru_cache(maxsize=256)  # clients of one make all come with the same query
+def _given_version(query: str) -> str:
+    try:
+        return parse_qs(query, max_num_fields=50).get("protocol", [""])[-1]
+    except ValueError:
+        return "?"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
+import struct
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,8 @@ from kanal.realtime.wire import text_frame
 
 MAX_BUFFERED = 1024 * 1024  # bytes that may wait for a slow reader
 SCOPES = "scopes"  # the order that closes connections or takes channels away
+
+_HALVES = struct.Struct("II")
 
 log = structlog.get_logger(__name__)
 
@@ -183,7 +186,8 @@ class Hub:
         stats = self._stats[app.id]
         stats.connections += 1
         stats.opened += 1
-        socket_id = f"{secrets.randbits(31)}.{secrets.randbits(31)}"
+        first, second = _HALVES.unpack(os.urandom(8))
+        socket_id = f"{first}.{second}"
         machine = Machine(app, socket_id, asyncio.get_running_loop().time(), time.time())
         connection = Connection(
             app=app,

@@ -13,6 +13,7 @@ FRAGMENT_COST = 64  # bytes a fragment counts beside its own, or a million empty
 
 _FINAL, _RESERVED, _OPCODE, _CONTROL, _MASKED = 0x80, 0x70, 0x0F, 0x08, 0x80
 _FINAL_TEXT = _FINAL | TEXT
+_SHORT = 4_096
 
 
 class Violation(Exception):
@@ -25,15 +26,19 @@ class Violation(Exception):
 
 
 def whole_text(data: bytes) -> bytes | None:
-    """What nearly every read is: one short text message, whole. ``None`` for anything else."""
+    """What nearly every read is: one text message, whole and shorter than any limit. ``None`` for anything else."""
     size = len(data) - 6
-    if 0 <= size < 126 and data[0] == _FINAL_TEXT and data[1] == _MASKED | size:
-        return unmask(data[6:], data[2:6])
+    if not 0 <= size < _SHORT or data[0] != _FINAL_TEXT:
+        return None
+    if size < 126:
+        return unmask(data[6:], data[2:6]) if data[1] == _MASKED | size else None
+    if size >= 128 and data[1] == _MASKED | 126 and data[2] << 8 | data[3] == size - 2:
+        return unmask(data[8:], data[4:8])
     return None
 
 
 class Inbound:
-    """Puts the frames of one client together. ``limit`` bounds a message, in bytes, before anything of it is kept."""
+    """Puts the frames of one client together. ``limit`` bounds a message, before anything of it is kept; at least 125 bytes."""
 
     __slots__ = ("_limit", "_missing", "_parts", "_rest", "_size")
 
@@ -64,15 +69,15 @@ class Inbound:
             self._rest.clear()
         at, end = 0, len(data)
         while end - at >= 2:
-            head, size = data[at], data[at + 1] & ~_MASKED
-            self._check(head, data[at + 1])
+            head, size = data[at], data[at + 1]
+            if head != _FINAL_TEXT or size < _MASKED or self._parts is not None:
+                self._check(head, size)
+            size &= ~_MASKED
             start = at + (6 if size < 126 else 8 if size == 126 else 14)
             if start > end:
                 break
             if size >= 126:
                 size = self._long_size(data[at + 2 : start - 4])
-            if size > self._limit:
-                raise Violation(errors.CLOSE_TOO_BIG, "message too big")
             if start + size > end:
                 break
             payload = unmask(data[start : start + size], data[start - 4 : start])
@@ -104,11 +109,12 @@ class Inbound:
         elif (opcode == CONTINUATION and self._parts is None) or (opcode != CONTINUATION and self._parts is not None):
             raise Violation(errors.CLOSE_PROTOCOL_ERROR, "fragments out of order")
 
-    @staticmethod
-    def _long_size(digits: bytes) -> int:
+    def _long_size(self, digits: bytes) -> int:
         size = int.from_bytes(digits, "big")
         if size >> 63 or size < (126 if len(digits) == 2 else 65_536):
             raise Violation(errors.CLOSE_PROTOCOL_ERROR, "the length is not in its shortest form")
+        if size > self._limit:
+            raise Violation(errors.CLOSE_TOO_BIG, "message too big")
         return size
 
     def _fragment(self, head: int, payload: bytes) -> tuple[int, bytes] | None:

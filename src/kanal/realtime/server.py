@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import resource
 import signal
 import socket
@@ -57,6 +58,17 @@ def raise_descriptor_limit() -> int:
     return soft
 
 
+def calm_collector() -> None:
+    """Call once everything is loaded. Sockets come by the thousand and live long, and they leave no cycles behind.
+
+    With Python's defaults the garbage collector would go over all of them again each time their number has grown by a
+    quarter: a tenth of the time to set connections up, and pauses in which nobody gets anything.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
 async def _first(running: asyncio.Task[None], event: asyncio.Event) -> bool:
     """Whether the event came before the end of what runs."""
     waiting = asyncio.create_task(event.wait())
@@ -97,6 +109,7 @@ async def serve(
     await hub.start()
     running = asyncio.create_task(server.serve())
     if await _first(running, server.listening):
+        calm_collector()
         if started is not None:
             started(server.servers[0].sockets[0].getsockname()[1])
         if await _first(running, stop):

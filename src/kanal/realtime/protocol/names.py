@@ -36,6 +36,10 @@ _PREFIXES = (  # the longest first: private-encrypted-cache- is also private-enc
 )
 
 
+# Looking up a member on its class is a Python call, and these are asked for with every message.
+_PUBLIC, _PRIVATE, _PRESENCE, _USER = Kind.PUBLIC, Kind.PRIVATE, Kind.PRESENCE, Kind.USER
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelName:
     text: str
@@ -46,7 +50,7 @@ class ChannelName:
     @property
     def needs_auth(self) -> bool:
         """A signature, that is."""
-        return self.kind not in {Kind.PUBLIC, Kind.USER}
+        return self.kind is not _PUBLIC and self.kind is not _USER
 
     @property
     def user_id(self) -> str | None:
@@ -55,12 +59,12 @@ class ChannelName:
 
     @property
     def is_presence(self) -> bool:
-        return self.kind is Kind.PRESENCE
+        return self.kind is _PRESENCE
 
     @property
     def allows_client_events(self) -> bool:
         """Encrypted channels refuse them: the server could not tell plaintext from ciphertext, and pusher-js throws."""
-        return self.kind in {Kind.PRIVATE, Kind.PRESENCE}
+        return self.kind is _PRIVATE or self.kind is _PRESENCE
 
 
 def user_channel(user_id: str) -> str:
