@@ -27,6 +27,7 @@ export default defineConfig({
     manifest: 'files.json', // the service worker's list, see src/app/serviceWorker.ts
     cssTarget: ['chrome123', 'firefox121', 'safari17.5'], // the first with light-dark(), which the tokens rest on
     rolldownOptions: {
+      input: ['index.html', 'console.html'], // the second is the real-time server's own page, see src/features/realtime
       output: {
         codeSplitting: {
           groups: [

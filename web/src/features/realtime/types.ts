@@ -1,0 +1,30 @@
+import type { components } from '@/api/schema'
+
+/** Shapes of the console's answers (src/kanal/realtime/console/figures.py). Fields with a default are always sent. */
+type Schemas = components['schemas']
+
+export type Traffic = Required<Schemas['Traffic']>
+export type NodeFigures = Omit<Required<Schemas['NodeFigures']>, 'total' | 'apps'> & { total: Traffic; apps: Record<string, Traffic> }
+export type AppView = Schemas['AppView']
+export type ClusterFigures = Omit<Schemas['ClusterFigures'], 'nodes'> & { nodes: NodeFigures[] }
+export type ChannelFigures = Required<Schemas['ChannelFigures']>
+export type ChannelPage = Omit<Schemas['ChannelPage'], 'items'> & { items: ChannelFigures[] }
+export const SORTS = ['rate', 'subscriptions', 'messages', 'name'] as const
+export type ChannelSort = (typeof SORTS)[number]
+
+export interface TailedEvent {
+  /** Milliseconds of the epoch. */
+  at: number
+  event: string
+  /** As a client gets it, usually JSON; the beginning only when `size` is larger. */
+  data: string
+  size: number
+  user_id: string | null
+}
+
+/** One message of the stream. `seen` and `dropped` count from its start. */
+export interface TailBatch {
+  events: TailedEvent[]
+  seen: number
+  dropped: number
+}

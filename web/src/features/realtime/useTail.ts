@@ -1,0 +1,88 @@
+import { computed, onScopeDispose, ref, shallowRef, watch, type Ref } from 'vue'
+import type { Source, TailState } from './source'
+import type { TailBatch, TailedEvent } from './types'
+
+export const KEPT = 500 // events; older ones make room
+
+export interface TailLine extends TailedEvent {
+  id: number
+}
+
+/** The events of one channel. While paused they are gathered, not shown. */
+export function useTail(source: Source, app: Ref<string>, channel: Ref<string>) {
+  const lines = shallowRef<TailLine[]>([])
+  const gathered = shallowRef<TailLine[]>([])
+  const state = ref<TailState>('connecting')
+  const paused = ref(false)
+  const filter = ref('')
+  /** Of this tail and of those before a connection was lost. */
+  const counts = ref({ seen: 0, dropped: 0 })
+
+  let number = 0
+  let before = { seen: 0, dropped: 0 }
+  let latest = { seen: 0, dropped: 0 }
+  let stop: (() => void) | undefined
+
+  function hear(batch: TailBatch): void {
+    if (batch.seen < latest.seen) before = { seen: before.seen + latest.seen, dropped: before.dropped + latest.dropped }
+    latest = { seen: batch.seen, dropped: batch.dropped }
+    counts.value = { seen: before.seen + batch.seen, dropped: before.dropped + batch.dropped }
+    if (!batch.events.length) return
+    const added = batch.events.map((event) => ({ ...event, id: ++number }))
+    const into = paused.value ? gathered : lines
+    into.value = [...into.value, ...added].slice(-KEPT)
+  }
+
+  function open(): void {
+    stop?.()
+    before = latest = { seen: 0, dropped: 0 }
+    counts.value = { seen: 0, dropped: 0 }
+    lines.value = gathered.value = []
+    stop = source.tail(app.value, channel.value, { batch: hear, state: (next) => (state.value = next) })
+  }
+
+  function clear(): void {
+    lines.value = gathered.value = []
+  }
+
+  watch(paused, (held) => {
+    if (held) return
+    lines.value = [...lines.value, ...gathered.value].slice(-KEPT)
+    gathered.value = []
+  })
+  watch([app, channel], open, { immediate: true })
+  onScopeDispose(() => stop?.())
+
+  const shown = computed(() => {
+    const wanted = filter.value.trim().toLowerCase()
+    return wanted ? lines.value.filter((line) => matches(line, wanted)) : lines.value
+  })
+
+  return { shown, lines, gathered, state, paused, filter, counts, clear, open }
+}
+
+function matches(line: TailLine, wanted: string): boolean {
+  return line.event.toLowerCase().includes(wanted) || line.data.toLowerCase().includes(wanted) || line.user_id?.toLowerCase() === wanted
+}
+
+/** Indented when it is JSON (and whole), otherwise as it came. */
+export function pretty(line: TailedEvent): string {
+  if (line.data.length < line.size) return line.data
+  try {
+    return JSON.stringify(JSON.parse(line.data), null, 2)
+  } catch {
+    return line.data
+  }
+}
+
+/** One event as it is copied. */
+export function copyText(line: TailedEvent, channel: string): string {
+  let data: unknown = line.data
+  try {
+    data = JSON.parse(line.data)
+  } catch {
+    // text stays text
+  }
+  const user = line.user_id === null ? {} : { user_id: line.user_id }
+  return JSON.stringify({ at: new Date(line.at).toISOString(), channel, event: line.event, data, ...user })
+}
