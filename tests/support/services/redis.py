@@ -31,7 +31,7 @@ class Redis(Service):
         try:
             with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
+                return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 

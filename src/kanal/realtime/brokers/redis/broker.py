@@ -160,14 +160,13 @@ class RedisBroker:
         return await results.wait()
 
     def _send(self, message: Message, answer: OnAnswer | None) -> bool:
-        servers = self._servers
-        if not servers.connected:
+        servers, topic, payload, keep = self._servers, message.topic, message.payload, message.history
+        channel = self._names.channel(topic)
+        if not servers.ready(channel):
             return False
-        topic, payload, keep = message.topic, message.payload, message.history
         if message.retain is not None:
             last = self._names.last(topic)
             servers.send(last, ("SET", last, payload, "PX", milliseconds(message.retain)))
-        channel = self._names.channel(topic)
         if keep is None:
             return servers.send(channel, (self._publish, channel, b"=%b\n%b" % (self._own, payload)), answer)
         args = (_head_for(keep), channel, payload, keep.events, milliseconds(keep.seconds))
@@ -214,12 +213,13 @@ class RedisBroker:
     async def update_roster(
         self, topic: str, joins: Mapping[str, bytes], leaves: Sequence[str], limit: int
     ) -> RosterUpdate:
-        if not self.connected:
+        channel = self._names.channel(topic)
+        if not self._servers.ready(channel):
             raise BrokerDown("not connected")
         if joins:
             await self._membership.join(f"r{topic}")
         pairs: list[str | bytes] = [part for user, info in joins.items() for part in (user, info)]
-        args = (self._node, self._names.channel(topic), limit, len(joins), *pairs, *leaves)
+        args = (self._node, channel, limit, len(joins), *pairs, *leaves)
         version, *refused = await self._commander.run(self._scripts.update_roster, (self._names.roster(topic),), *args)
         return RosterUpdate(int(version), frozenset(user.decode() for user in refused))
 

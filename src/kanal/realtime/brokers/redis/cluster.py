@@ -63,6 +63,10 @@ class Cluster(Servers):
 
     # Commands
 
+    def ready(self, key: bytes) -> bool:
+        owner = self._owner(key)
+        return owner is not None and owner.connected
+
     def send(self, key: bytes, command: Command, answer: OnAnswer | None = None) -> bool:
         return Trip(self._roads, key, command, answer).start()
 

@@ -30,6 +30,10 @@ class Servers(ABC):
     def unsubscribe(self, name: bytes) -> None: ...
 
     @abstractmethod
+    def ready(self, key: bytes) -> bool:
+        """Whether whoever subscribes what belongs to this key hears it now."""
+
+    @abstractmethod
     def send(self, key: bytes, command: Command, answer: OnAnswer | None = None) -> bool:
         """False when it cannot go out; ``answer`` is not called then."""
 

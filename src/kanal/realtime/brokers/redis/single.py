@@ -46,6 +46,9 @@ class Single(Servers):
     def unsubscribe(self, name: bytes) -> None:
         self._link.unsubscribe(name)
 
+    def ready(self, key: bytes) -> bool:
+        return self.connected
+
     def send(self, key: bytes, command: Command, answer: OnAnswer | None = None) -> bool:
         commands = self._link.commands
         if commands is None or commands.full:
