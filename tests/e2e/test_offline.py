@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Route, expect
+import pytest
+from playwright.sync_api import Route, WebSocketRoute, expect
 
+from tests.e2e.api import Api
 from tests.e2e.conftest import Open
+from tests.e2e.pages import PHONE
 from tests.e2e.person import NO_NETWORK, refused
 from tests.e2e.waiting import comes_to
 from tests.support.kanal_process import KanalProcess
@@ -173,6 +176,45 @@ def test_an_edit_that_is_refused_is_taken_back(open_browser: Open, room_of: Room
     expect(sari.message("The original")).to_be_visible()
     expect(sari.page.get_by_role("alert")).to_contain_text("It is too late to change this.")
     assert sari.api.bodies(room) == ["The original"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en", "Connection lost, reconnecting…"),
+        ("id", "Koneksi terputus, menyambung kembali…"),
+        ("ja", "接続が切れました。再接続しています…"),
+    ],
+)
+def test_a_phone_says_that_it_reconnects(
+    open_browser: Open, accounts: Callable[[str], Api], locale: str, words: str
+) -> None:
+    """The dot of larger screens is on the rail, which a phone doesn't have."""
+    sockets: list[WebSocketRoute] = []
+    refusing = False
+
+    def through(socket: WebSocketRoute) -> None:
+        if refusing:
+            socket.close(code=1012)
+            return
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    accounts("andi").call("PATCH", "/auth/user", {"locale": locale})
+    andi = open_browser("andi", viewport=PHONE, has_touch=True, is_mobile=True)
+    andi.page.route_web_socket(re.compile("/app/"), through)
+    andi.visit("rooms")
+    bar = andi.page.get_by_role("status").filter(has_text=words, visible=True)
+    andi.is_live()
+    expect(bar).to_have_count(0)
+    andi.allows(NO_NETWORK)  # refused, pusher-js tries TLS too
+    refusing = True
+    sockets.pop().close(code=1012)
+    expect(bar).to_be_visible()
+    andi.fits_the_screen()
+    refusing = False
+    andi.is_live(within=90)  # attempts to come back are up to 30 s apart
+    expect(bar).to_have_count(0)
 
 
 def test_a_server_that_is_killed_and_started_again_loses_and_doubles_nothing(
