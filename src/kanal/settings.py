@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from kanal.kit.crypto import MINIMUM_KEY_LENGTH
-from kanal.kit.web.context import Network
+from kanal.kit.request import Network
 
 T = TypeVar("T")
 
@@ -70,6 +70,20 @@ def _networks(value: str) -> tuple[Network, ...]:
     return tuple(ip_network(part) for part in _words(value))
 
 
+def _none_or_positive(value: str) -> int | None:
+    number = int(value)
+    if number < 0:
+        raise ValueError("must be 0 or more")
+    return number or None
+
+
+def _seconds(value: str) -> float:
+    number = float(value)
+    if not 0 <= number <= 86_400:
+        raise ValueError("must be between 0 and 86400 seconds")
+    return number
+
+
 def _minutes(value: str) -> timedelta:
     return timedelta(minutes=_positive(value))
 
@@ -111,6 +125,16 @@ class HttpSettings:
         shown="the host name",
     )
     max_body: int = setting("KANAL_MAX_BODY", _positive, 1_000_000, "Largest JSON request body, bytes.")
+    tls_certificate: Path | None = setting(
+        "KANAL_TLS_CERTIFICATE",
+        _folder,
+        None,
+        "Certificate chain, PEM. With it the port speaks TLS; read again at SIGHUP.",
+        shown="none: TLS is a proxy's business",
+    )
+    tls_key: Path | None = setting(
+        "KANAL_TLS_KEY", _folder, None, "Its private key, PEM.", shown="in KANAL_TLS_CERTIFICATE"
+    )
 
 
 @dataclass(frozen=True)
@@ -212,6 +236,59 @@ class RealtimeSettings:
 
 
 @dataclass(frozen=True)
+class ServerSettings:
+    """The Pusher-protocol server of `kanal serve`, `kanal web` and `kanal realtime`, for Kanal and for other applications."""
+
+    apps_file: Path | None = setting(
+        "KANAL_REALTIME_APPS_FILE",
+        _folder,
+        None,
+        "Apps in TOML or JSON (docs/realtime-api.md); changes are taken while the server runs.",
+        shown="none",
+    )
+    apps: str = setting("KANAL_REALTIME_APPS", _text, "", "Apps as a JSON list, as in the file.", shown="none")
+    app_id: str = setting("KANAL_REALTIME_APP_ID", _text, "", "One app for another application: its id.", shown="none")
+    app_key: str = setting("KANAL_REALTIME_APP_KEY", _text, "", "Its key.", shown="none")
+    app_secret: str = setting("KANAL_REALTIME_APP_SECRET", _text, "", "Its secret.", shown="none")
+    broker_url: str = setting(
+        "KANAL_REALTIME_BROKER_URL",
+        _text,
+        "",
+        "What joins several nodes: redis://host:6379/0, redis+sentinel://host:26379/service, redis+cluster://host:6379, "
+        "nats://host:4222, or memory: for one node alone.",
+        shown="KANAL_REDIS_URL",
+    )
+    prefix: str = setting(
+        "KANAL_REALTIME_PREFIX", _text, "", "Put before everything in the broker.", shown="KANAL_REDIS_PREFIX"
+    )
+    max_connections: int | None = setting(
+        "KANAL_REALTIME_MAX_CONNECTIONS", _none_or_positive, None, "Sockets of this node; 0 for any number.", shown="0"
+    )
+    max_buffered: int = setting(
+        "KANAL_REALTIME_MAX_BUFFERED",
+        _positive,
+        1_048_576,
+        "Bytes that may wait for one slow reader, who is closed (4100) beyond that.",
+    )
+    request_timeout: float = setting(
+        "KANAL_REALTIME_REQUEST_TIMEOUT",
+        _seconds,
+        10.0,
+        "Time for a handshake or a call of the HTTP API to arrive whole, seconds.",
+    )
+    max_head: int = setting("KANAL_REALTIME_MAX_HEAD", _positive, 16_384, "Largest head of a handshake, bytes.")
+    drain_window: float = setting(
+        "KANAL_REALTIME_DRAIN_WINDOW",
+        _seconds,
+        5.0,
+        "At SIGTERM clients are sent elsewhere evenly over at most this time, seconds.",
+    )
+    metrics: bool = setting(
+        "KANAL_REALTIME_METRICS", _flag, True, "Whether `kanal realtime` answers /metrics (`kanal serve` always does)."
+    )
+
+
+@dataclass(frozen=True)
 class LogSettings:
     """Logs go to stderr."""
 
@@ -233,7 +310,17 @@ class Settings:
     security: SecuritySettings
     mail: MailSettings
     realtime: RealtimeSettings
+    server: ServerSettings
     log: LogSettings
+
+    @property
+    def broker_url(self) -> str:
+        """Empty for this process alone."""
+        return self.server.broker_url or self.data.redis_url
+
+    @property
+    def broker_prefix(self) -> str:
+        return self.server.prefix or self.data.redis_prefix
 
     @property
     def node_id(self) -> str:
@@ -242,7 +329,8 @@ class Settings:
     @property
     def public_url(self) -> str:
         host = "127.0.0.1" if self.http.host in ("0.0.0.0", "::") else self.http.host  # noqa: S104 - compared, not bound
-        return (self.http.public_url or f"http://{host}:{self.http.port}").rstrip("/")
+        scheme = "http" if self.http.tls_certificate is None else "https"
+        return (self.http.public_url or f"{scheme}://{host}:{self.http.port}").rstrip("/")
 
     @property
     def database_url(self) -> str:
@@ -259,10 +347,15 @@ SECTIONS: dict[str, type[Any]] = {
     "security": SecuritySettings,
     "mail": MailSettings,
     "realtime": RealtimeSettings,
+    "server": ServerSettings,
     "log": LogSettings,
 }
 
 
+BROKERS = (
+    *("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
+    *("nats", "memory"),
+)
 DATABASES = ("sqlite", "mariadb", "mysql", "postgresql")
 
 
@@ -334,6 +427,23 @@ def validate(settings: Settings) -> None:
         raise SettingsError("KANAL_SECRET_KEYS: needed with a database server, the same on every node")
     if not settings.realtime.app_id.isdigit():
         raise SettingsError("KANAL_APP_ID: digits only")
+    if settings.http.tls_key is not None and settings.http.tls_certificate is None:
+        raise SettingsError("KANAL_TLS_CERTIFICATE: needed with KANAL_TLS_KEY")
+    _check_server(settings.server)
+
+
+def _check_server(server: ServerSettings) -> None:
+    scheme = server.broker_url.partition(":")[0]
+    if server.broker_url and (":" not in server.broker_url or scheme not in BROKERS):
+        raise SettingsError("KANAL_REALTIME_BROKER_URL: must begin with " + ", ".join(f"{each}:" for each in BROKERS))
+    one_app = {
+        "KANAL_REALTIME_APP_ID": server.app_id,
+        "KANAL_REALTIME_APP_KEY": server.app_key,
+        "KANAL_REALTIME_APP_SECRET": server.app_secret,
+    }
+    missing = [variable for variable, value in one_app.items() if not value]
+    if missing and len(missing) < len(one_app):
+        raise SettingsError(f"{missing[0]}: an app needs id, key and secret")
 
 
 def _check_address(variable: str, url: str, schemes: tuple[str, ...]) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
 import kanal.entrypoints.models  # noqa: F401 - the prefix is applied to every table
+from kanal.entrypoints.app_sources import AppSources
+from kanal.entrypoints.kanal_app import kanal_app, make_hub
 from kanal.entrypoints.metrics import Metrics
 from kanal.files import jobs as file_jobs
 from kanal.files.config import Files
@@ -32,20 +33,17 @@ from kanal.kit.i18n import Catalog
 from kanal.kit.jobs.schedule import Nothing
 from kanal.kit.jobs.worker import prune as prune_jobs
 from kanal.kit.storage import Storage
-from kanal.realtime.apps import App, StaticApps
-from kanal.realtime.brokers import connect
-from kanal.realtime.brokers.base import Broker
+from kanal.realtime.apps import App
 from kanal.realtime.console.service import Console
 from kanal.realtime.hub import Hub
 from kanal.realtime.publisher import Delivery, Publication
+from kanal.realtime.sources.table import AppTable
 from kanal.rooms import queries
 from kanal.rooms import reactions as room_reactions
 from kanal.rooms.sending import HOLDER, Sender
 from kanal.settings import Settings, secret_keys
 
 PACKAGES = ("kanal.kit", "kanal.identity", "kanal.files", "kanal.realtime", "kanal.rooms", "kanal.entrypoints")
-MEMBERS_ONLINE = 10_000  # distinct people in one presence channel of Kanal's own app
-WHISPERS_PER_SECOND = 20
 PRUNE_LOGS = jobs.JobType("logs.prune", Nothing, queue=jobs.Queue.LOW)
 
 log = structlog.get_logger(__name__)
@@ -94,6 +92,7 @@ class Node:
     texts: Catalog
     metrics: Metrics
     hub: Hub
+    sources: AppSources
     console: Console
     relay: Relay
     sender: Sender
@@ -109,6 +108,7 @@ class Node:
 
     async def start(self) -> None:
         """The relay always, worker and scheduler when this node has those roles. The hub is the server's to start."""
+        await self.sources.start()
         self._tasks.append(asyncio.create_task(self.relay.run(self._stopping)))
         self._tasks.append(asyncio.create_task(self.database.maintain(self._stopping)))
         if self.worker is not None:
@@ -118,6 +118,7 @@ class Node:
 
     async def stop(self) -> None:
         self._stopping.set()
+        await self.sources.stop()
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("node.stop_failed", exc_info=result)
@@ -135,7 +136,9 @@ def build(settings: Settings, *, work: bool = True) -> Node:
     database = Database(settings.database_url, pool_size=settings.data.pool_size)
     listen_for_slow_queries(database, settings.log.slow_query / 1000, _report_slow)
     app = kanal_app(settings, keys)
-    hub = Hub(StaticApps([app]), make_broker(settings))
+    sources = AppSources(settings.server, app)
+    sources.table = AppTable(database, keys, sources.registry)
+    hub = make_hub(settings, sources)
     relay = Relay(database, HubOutlet(hub, app.id))
     transport = jobs.EmbeddedTransport()
     database.before_commit += [events.store_pending, jobs.store_pending]
@@ -179,6 +182,7 @@ def build(settings: Settings, *, work: bool = True) -> Node:
         texts=texts,
         metrics=metrics,
         hub=hub,
+        sources=sources,
         console=Console(hub),
         relay=relay,
         sender=Sender(database),
@@ -188,26 +192,6 @@ def build(settings: Settings, *, work: bool = True) -> Node:
         scheduler=jobs.Scheduler(database, periodic) if work else None,
         app=app,
     )
-
-
-def kanal_app(settings: Settings, keys: KeyRing) -> App:
-    """Kanal as an application on its own socket server."""
-    realtime = settings.realtime
-    host = urlsplit(settings.public_url).hostname or ""
-    return App(
-        id=realtime.app_id,
-        key=realtime.app_key or keys.secret("realtime key")[:20],
-        secret=realtime.app_secret or keys.secret("realtime secret"),
-        allowed_origins=(host, "localhost", "127.0.0.1", *realtime.allowed_origins),
-        presence_max_members=MEMBERS_ONLINE,
-        client_event_rate=WHISPERS_PER_SECOND,
-        encryption_master_key=bytes.fromhex(keys.secret("realtime encryption")),
-    )
-
-
-def make_broker(settings: Settings) -> Broker:
-    """Redis as soon as it is configured, otherwise this process alone."""
-    return connect(settings.data.redis_url or None, node=settings.node_id, prefix=settings.data.redis_prefix)
 
 
 async def _prune_logs(database: Database, _context: jobs.JobContext, _payload: Nothing) -> None:

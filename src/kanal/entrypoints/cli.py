@@ -23,7 +23,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point. What a person can mend is one line on stderr; anything else is a bug with its trace."""
-    from kanal.entrypoints.serve import CannotStartError
+    from kanal.entrypoints.port import CannotStartError
     from kanal.kit.errors import KanalError
 
     try:
@@ -39,14 +39,16 @@ def main() -> None:
         sys.exit(f"kanal: {texts.text(DEFAULT, error.code, **error.params)}{fields}")
 
 
-def load_settings() -> Settings:
-    """The settings, with logging set up and the data folder there."""
-    from kanal.entrypoints.serve import check_folder
+def load_settings(*, folder: bool = True) -> Settings:
+    """The settings, with logging set up and the data folder there, unless the command has no data."""
     from kanal.kit import logs
 
     loaded = settings_module.load()
     logs.configure(level=loaded.log.level, format_=loaded.log.format, node=loaded.node_id)
-    check_folder(loaded)
+    if folder:
+        from kanal.entrypoints.serve import check_folder
+
+        check_folder(loaded)
     return loaded
 
 
@@ -125,10 +127,12 @@ def version() -> None:
 
 
 def _add_groups() -> None:
-    from kanal.entrypoints import cli_accounts, cli_export
+    from kanal.entrypoints import cli_accounts, cli_apps, cli_export, cli_realtime
 
     app.add_typer(cli_accounts.users, name="user")
     app.add_typer(cli_accounts.workspaces, name="workspace")
+    app.add_typer(cli_apps.app, name="app")
+    app.add_typer(cli_realtime.app, name="realtime")
     app.add_typer(cli_export.app, name="export")
 
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-import sqlalchemy as sa
 import typer
 
 users = typer.Typer(help="People.", no_args_is_help=True)
@@ -28,6 +27,8 @@ def _with_node(work: Callable[[Any], Awaitable[None]]) -> None:
 
 
 async def _workspace_id(node: Any, slug: str) -> UUID:
+    import sqlalchemy as sa
+
     from kanal.identity.models import Workspace
     from kanal.kit.errors import not_found
 
@@ -76,6 +77,8 @@ def list_workspaces() -> None:
     """All workspaces."""
 
     async def work(node: Any) -> None:
+        import sqlalchemy as sa
+
         from kanal.identity.models import Workspace
 
         async with node.database.reading(None) as session:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from kanal.entrypoints.realtime_metrics import ApiMetrics, HubMetrics
 from kanal.kit.events.relay import Relay
 from kanal.kit.jobs import Worker
+from kanal.realtime.api.core import Api
 from kanal.realtime.hub import Hub
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
@@ -42,32 +44,21 @@ class Metrics:
 
     def watch(self, hub: Hub, relay: Relay, worker: Worker | None) -> None:
         """Read these when asked; they keep plain numbers."""
-        self.registry.register(_Parts(hub, relay, worker))
+        self.registry.register(HubMetrics(hub))
+        self.registry.register(_Parts(relay, worker))
+
+    def watch_api(self, api: Api) -> None:
+        self.registry.register(ApiMetrics(api))
 
     def render(self) -> bytes:
         return generate_latest(self.registry)
 
 
 class _Parts(Collector):
-    def __init__(self, hub: Hub, relay: Relay, worker: Worker | None) -> None:
-        self._hub, self._relay, self._worker = hub, relay, worker
+    def __init__(self, relay: Relay, worker: Worker | None) -> None:
+        self._relay, self._worker = relay, worker
 
     def collect(self) -> Iterable[Metric]:
-        stats = self._hub.stats()
-        yield GaugeMetricFamily("kanal_sockets", "Open sockets on this node", value=stats.connections)
-        yield GaugeMetricFamily("kanal_channels", "Channels with members on this node", value=stats.channels)
-        yield GaugeMetricFamily("kanal_broker_up", "Whether the broker is reachable", value=int(stats.broker_connected))
-        for name, text in (
-            ("messages_in", "Frames received from clients"),
-            ("messages_out", "Frames sent to clients"),
-            ("bytes_in", "Bytes received from clients"),
-            ("bytes_out", "Bytes sent to clients"),
-            ("slow_closed", "Sockets closed because they read too slowly"),
-        ):
-            family = CounterMetricFamily(f"kanal_socket_{name}", text, labels=["app"])
-            for app_id, app in stats.apps.items():
-                family.add_metric([app_id], getattr(app, name))
-            yield family
         yield CounterMetricFamily("kanal_events_published", "Events published", value=self._relay.published)
         yield CounterMetricFamily(
             "kanal_events_swept", "Events published by the relay's sweep", value=self._relay.swept

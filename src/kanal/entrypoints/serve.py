@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import signal
-import socket
-import sys
 from collections.abc import Callable
 
 import structlog
-import uvicorn
 
 from kanal import __version__
 from kanal.entrypoints import migrate
 from kanal.entrypoints.asgi import make_app
 from kanal.entrypoints.bootstrap import Node, build
-from kanal.realtime.front import Front
-from kanal.realtime.server import DRAIN_WINDOW, EmbeddedServer, calm_collector, raise_descriptor_limit
+from kanal.entrypoints.port import (
+    CannotStartError,
+    bind,
+    drain,
+    make_front,
+    make_server,
+    on_hangup,
+    say,
+    until_told,
+)
+from kanal.realtime.server import calm_collector, raise_descriptor_limit
 from kanal.settings import Settings
 
-STOP_WITHIN = 10.0  # seconds for requests in flight
-
 log = structlog.get_logger(__name__)
-
-
-class CannotStartError(Exception):
-    """One line for the person who started it."""
 
 
 def check_folder(settings: Settings) -> None:
@@ -42,47 +39,22 @@ def check_folder(settings: Settings) -> None:
         raise CannotStartError(f"KANAL_DATA: cannot write to {folder}: {error.strerror}") from None
 
 
-def bind(settings: Settings) -> socket.socket:
-    """Take the port before anything else happens. Raises `CannotStartError`."""
-    host, port = settings.http.host, settings.http.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen()  # bound alone, two that start at once would both get it
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise CannotStartError(f"port {port} on {host} is in use: set KANAL_PORT to another one") from None
-        raise CannotStartError(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    return listener
-
-
 async def run(settings: Settings, *, work: bool, with_demo: bool, started: Callable[[Node], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain and stop. Raises `CannotStartError`."""
     listener = bind(settings)
     raise_descriptor_limit()
-    stop = _until_told()
+    stop = until_told()
     node = await open_node(settings, work=work)
     try:
         if with_demo:
             from kanal.entrypoints import demo
 
             node.demo_accounts = await demo.ensure(node)
-        front = Front(node.hub)
+        front = make_front(node.hub, settings)
         node.console.gauge.watch(api=front.api, draining=lambda: front.draining)
-        server = EmbeddedServer(
-            uvicorn.Config(
-                **front.uvicorn(make_app(node)),
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # the request context reads them, and only from trusted proxies
-                timeout_graceful_shutdown=int(STOP_WITHIN),
-            )
-        )
+        node.metrics.watch_api(front.api)
+        server = make_server(front, make_app(node), settings)
+        on_hangup(server, settings, node.sources)
         await node.hub.start()
         await node.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -94,9 +66,8 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
         stopping.cancel()
         node.draining = True
         log.info("node.draining")
-        server.stop_accepting()
         node.console.close()
-        await front.drain(min(DRAIN_WINDOW, 0.002 * len(node.hub.connections)))
+        await drain(front, server, settings)
         server.should_exit = True
         await serving
         await node.hub.stop()
@@ -107,7 +78,7 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
 
 def check_apart(settings: Settings) -> None:
     """Web and worker in processes of their own reach each other's sockets through Redis only. Raises `CannotStartError`."""
-    if not settings.data.redis_url:
+    if not settings.broker_url:
         raise CannotStartError("KANAL_REDIS_URL: needed when web and worker are separate; `kanal serve` does without")
 
 
@@ -134,7 +105,7 @@ async def open_node(settings: Settings, *, work: bool = True) -> Node:
 
 async def run_worker(settings: Settings) -> None:
     """Jobs, schedules and the relay, without HTTP."""
-    stop = _until_told()
+    stop = until_told()
     node = await open_node(settings)
     await node.hub.start()
     await node.start()
@@ -142,14 +113,6 @@ async def run_worker(settings: Settings) -> None:
     await stop.wait()
     await node.hub.stop()
     await node.stop()
-
-
-def _until_told() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 def _first_line(error: BaseException) -> str:
@@ -168,9 +131,3 @@ def greet(node: Node) -> None:
         lines.append("")
     lines += [f"  Data is in {node.settings.data.folder}. Ctrl-C stops.", ""]
     say("\n".join(lines))
-
-
-def say(text: str) -> None:
-    """To a person on a terminal."""
-    with contextlib.suppress(BrokenPipeError):
-        print(text, file=sys.stdout, flush=True)  # noqa: T201 - this is the command line speaking

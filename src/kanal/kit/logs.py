@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from kanal.kit.web.context import current_request
+from kanal.kit.request import current_request
 
 SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie", "csrf")
 # asyncmy repeats every note of the server; what matters is an error in strict mode.

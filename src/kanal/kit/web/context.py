@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from contextvars import ContextVar
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,40 +12,13 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from kanal.kit import i18n
 from kanal.kit.ids import new_id
+from kanal.kit.request import Network, RequestContext, bind, unbind
 
 SLOW_REQUEST = 1.0  # seconds; slower ones are logged as warnings
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 log = structlog.get_logger(__name__)
-_current: ContextVar[RequestContext] = ContextVar("request")
-
-Network = IPv4Network | IPv6Network
-
-
-class RequestContext:
-    """What is known of a request before anyone has looked at who sent it. ``locale`` may be refined by the account's."""
-
-    __slots__ = ("account_locale", "client_ip", "id", "locale_asked", "user_agent", "workspace_id")
-
-    def __init__(self, id_: str, locale_asked: tuple[str | None, str], client_ip: str, user_agent: str) -> None:
-        self.id = id_
-        self.locale_asked = locale_asked
-        self.client_ip = client_ip
-        self.user_agent = user_agent
-        self.account_locale: str | None = None
-        self.workspace_id: str | None = None
-
-    @property
-    def locale(self) -> str:
-        lang, accept = self.locale_asked
-        return i18n.choose({"lang": lang} if lang else None, self.account_locale, accept)
-
-
-def current_request() -> RequestContext | None:
-    """The request this task serves, if any."""
-    return _current.get(None)
 
 
 class RequestContextMiddleware:
@@ -73,7 +45,7 @@ class RequestContextMiddleware:
             client_ip(scope, headers, self.trusted),
             headers.get(b"user-agent", b"").decode("latin-1")[:300],
         )
-        token = _current.set(context)
+        token = bind(context)
         started = time.perf_counter()
         status = 500
         extra = [(b"x-request-id", context.id.encode()), (b"x-node-id", self.node)]
@@ -93,7 +65,7 @@ class RequestContextMiddleware:
             self.observe(str(scope.get("method")), route, status, took)
             if took > SLOW_REQUEST:
                 log.warning("http.slow", path=scope["path"], status=status, seconds=round(took, 3))
-            _current.reset(token)
+            unbind(token)
 
 
 def _lang(query_string: bytes) -> str | None:

@@ -25,7 +25,7 @@ from litestar.types import ExceptionHandlersMap
 from kanal.kit import i18n
 from kanal.kit.db import is_conflict
 from kanal.kit.errors import KanalError, Kind
-from kanal.kit.web.context import current_request
+from kanal.kit.request import current_request
 
 log = structlog.get_logger(__name__)
 
@@ -77,9 +77,7 @@ def answer(error: KanalError, catalog: i18n.Catalog) -> Response[ErrorAnswer]:
     headers = {"cache-control": "no-store", "content-language": locale}
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
-    return Response(
-        ErrorAnswer(detail), status_code=STATUS[error.kind], headers=headers, media_type="application/json"
-    )
+    return Response(ErrorAnswer(detail), status_code=STATUS[error.kind], headers=headers, media_type="application/json")
 
 
 def exception_handlers(catalog: i18n.Catalog, *, max_body: int = 1_000_000) -> ExceptionHandlersMap:

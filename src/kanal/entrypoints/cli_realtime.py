@@ -1,0 +1,18 @@
+"""The real-time server by itself, from the command line."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="The Pusher-protocol server alone: no database needed.", invoke_without_command=True)
+
+
+@app.callback()
+def realtime(context: typer.Context) -> None:
+    """The Pusher-protocol server alone, for any application: apps come from KANAL_REALTIME_* (docs/configuration.md)."""
+    if context.invoked_subcommand is not None:
+        return
+    from kanal.entrypoints import cli
+    from kanal.entrypoints import realtime as serving
+
+    cli.run(serving.run(cli.load_settings(folder=False)))
