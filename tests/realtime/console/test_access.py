@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import structlog
 
-import kanal.realtime
 from kanal.kit.errors import KanalError
-from kanal.kit.i18n import LOCALES, Catalog
 from kanal.realtime.console.access import COOKIE, FAILURES, LIFETIME, PERIOD, Access, Failures
 from kanal.realtime.console.asgi import MAX_BODY
 from tests.realtime.console.conftest import TOKEN, Watched
@@ -130,11 +126,3 @@ def test_failures_are_forgotten_after_their_time() -> None:
     failures.check("a")
     failures.add("a")
     failures.check("a")
-
-
-def test_every_code_has_its_text_in_every_language() -> None:
-    folder = Path(kanal.realtime.__path__[0])
-    used = set(re.findall(r'"(console\.[a-z_]+)"', (folder / "console/errors.py").read_text()))
-    catalog = Catalog(["kanal.realtime"])
-    for locale in LOCALES:
-        assert catalog.codes(locale) == used, locale

@@ -50,6 +50,11 @@ def _rank(row: ChannelFigures, sort: Sort) -> tuple[float, float, float, str]:
     return (subscriptions, rate, messages, row.name)
 
 
+def sent_on(channel: Channel) -> int:
+    """To both audiences: those who follow positions have one of their own."""
+    return channel.audience.sent + (0 if channel.recovery is None else channel.recovery.audience.sent)
+
+
 class Marks:
     """What each channel had sent at some moment in the last seconds. Kept only while somebody looks."""
 
@@ -64,14 +69,14 @@ class Marks:
         if self._newer is not None and now - self._newer[0] > FORGET:
             self._older = self._newer = None
         if self._newer is None or now - self._newer[0] >= WINDOW:
-            self._older, self._newer = self._newer, (now, {each.topic: each.audience.sent for each in channels})
+            self._older, self._newer = self._newer, (now, {each.topic: sent_on(each) for each in channels})
 
     def rate(self, channel: Channel) -> float | None:
         mark = self._older or self._newer
         if mark is None:
             return None
         seconds = self._clock() - mark[0]
-        sent = channel.audience.sent - mark[1].get(channel.topic, 0)
+        sent = sent_on(channel) - mark[1].get(channel.topic, 0)
         return sent / seconds if seconds >= 0.5 and sent >= 0 else None
 
 
@@ -96,11 +101,10 @@ class Busiest:
         return ChannelReply(best, matching)
 
     def _row(self, channel: Channel) -> ChannelFigures:
-        audience = channel.audience
         return ChannelFigures(
             name=channel.name.text,
-            subscriptions=len(audience.connections),
-            messages=audience.sent,
+            subscriptions=channel.size,
+            messages=sent_on(channel),
             rate=self._marks.rate(channel),
             users=None if channel.attendance is None else len(channel.attendance.members),
         )
@@ -109,7 +113,7 @@ class Busiest:
 def _fits(channel: Channel, question: ChannelQuestion) -> bool:
     return (
         channel.app.id == question.app
-        and bool(channel.audience.connections)
+        and bool(channel.size)
         and question.search.lower() in channel.name.text.lower()
     )
 

@@ -9,8 +9,7 @@ export type AppView = Schemas['AppView']
 export type ClusterFigures = Omit<Schemas['ClusterFigures'], 'nodes'> & { nodes: NodeFigures[] }
 export type ChannelFigures = Required<Schemas['ChannelFigures']>
 export type ChannelPage = Omit<Schemas['ChannelPage'], 'items'> & { items: ChannelFigures[] }
-export const SORTS = ['rate', 'subscriptions', 'messages', 'name'] as const
-export type ChannelSort = (typeof SORTS)[number]
+export type ChannelSort = 'rate' | 'subscriptions' | 'messages' | 'name'
 
 export interface TailedEvent {
   /** Milliseconds of the epoch. */
