@@ -80,8 +80,8 @@ class Inbound:
                 size = self._long_size(data[at + 2 : start - 4])
             if start + size > end:
                 break
-            payload = unmask(data[start : start + size], data[start - 4 : start])
             at = start + size
+            payload = unmask(data[start:at], data[start - 4 : start])
             if head == _FINAL_TEXT and self._parts is None:
                 yield TEXT, payload
             elif head & _CONTROL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
+_number = int.from_bytes
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -45,4 +46,4 @@ def unmask(payload: bytes, mask: bytes) -> bytes:
     """As one exclusive or of two long numbers: a microsecond for an ordinary message."""
     size = len(payload)
     repeated = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")
+    return (_number(payload, "little") ^ _number(repeated, "little")).to_bytes(size, "little")

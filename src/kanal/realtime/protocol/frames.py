@@ -130,6 +130,8 @@ def client_data(data: msgspec.Raw) -> tuple[bytes, int]:
     raw = bytes(data) or b"null"
     if not raw.startswith(b'"'):
         return _encode(raw.decode()), len(raw)
+    if b"\\" not in raw:
+        return raw, len(raw) - 2
     try:
         return raw, len(_string.decode(raw).encode())
     except _UNREADABLE as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -71,6 +72,7 @@ def user_channel(user_id: str) -> str:
     return USER_PREFIX + user_id
 
 
+@functools.lru_cache(maxsize=4_096)  # subscribers of one channel share its name
 def parse_channel_name(text: str) -> ChannelName:
     """Raises ``InvalidChannelName``. What follows ``#server-to-user-`` is a user id, in which more is allowed than in names."""
     if len(text) > MAX_CHANNEL_NAME:
