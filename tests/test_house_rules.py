@@ -1,6 +1,7 @@
 """Rules of this tree that no linter knows. Each says why it is there."""
 
 import ast
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -114,3 +115,34 @@ def test_lock_files_name_no_registry(lock: Path) -> None:
     """Packages come from whichever registry the machine is set up for; what they are is pinned by hash."""
     text = lock.read_text()
     assert [word for word in ("resolved", ".tgz", ".whl", "--index-url", "--find-links") if word in text] == []
+
+
+def test_every_action_of_the_audit_log_has_words_on_the_page() -> None:
+    """An action without them is shown by its bare name."""
+    actions = set().union(*(_audited(_tree(path)) for path in SOURCES))
+    words = json.loads((ROOT / "web/src/features/audit/locales/en.json").read_text())["action"]
+    assert {action.replace(".", "_") for action in actions} == set(words)
+
+
+def _audited(tree: ast.Module) -> set[str]:
+    """Names of actions in a module: given to `audit.record` or to a parameter `action`, or gathered as `…_ACTIONS`."""
+    named = {
+        n.targets[0].id: n.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)
+    }
+    places = {
+        node.name: [one.arg for one in node.args.args].index("action")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "action" in [one.arg for one in node.args.args]
+    }
+    given = [value for name, value in named.items() if name == "action" or name.endswith("_ACTIONS")]
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        place = places.get(call.func.id) if isinstance(call.func, ast.Name) else None
+        if ast.unparse(call.func) == "audit.record":
+            place = 2
+        if place is not None and len(call.args) > place:
+            argument = call.args[place]
+            given.append(named.get(argument.id, argument) if isinstance(argument, ast.Name) else argument)
+    texts = {n.value for value in given for n in ast.walk(value) if isinstance(n, ast.Constant)}
+    return {text for text in texts if isinstance(text, str) and re.fullmatch(r"[a-z]+\.[a-z_]+", text)}

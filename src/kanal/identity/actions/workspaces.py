@@ -22,6 +22,11 @@ from kanal.kit.db import Session
 from kanal.kit.errors import conflict
 
 MAX_OWNED = 20  # free workspaces one person may found
+STATUS_ACTIONS = {
+    Status.ACTIVE: "workspace.activated",
+    Status.SUSPENDED: "workspace.suspended",
+    Status.CANCELLED: "workspace.cancelled",
+}
 
 
 async def create_workspace(
@@ -77,8 +82,7 @@ async def set_status(session: Session, actor: Actor, status: Status) -> Workspac
     before = workspace.status
     if before != status:
         workspace.status = status
-        action = "workspace.activated" if status is Status.ACTIVE else f"workspace.{status}"
-        await _changed(session, actor, workspace, action, before=before)
+        await _changed(session, actor, workspace, STATUS_ACTIONS[status], before=before)
         reconnect_workspace(session, workspace.id)
     return workspace
 
