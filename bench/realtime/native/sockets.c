@@ -13,7 +13,7 @@
 #include "digest.h"
 #include "load.h"
 
-enum { TURN = 4096, READ = 1 << 20, STAMP_DIGITS = 19 };
+enum { TURN = 4096, READ = 1 << 20, STAMP_DIGITS = 19, PAUSE = 20000 /* ns */ };
 
 static const uint8_t MASK[MASK_SIZE] = {0x12, 0x34, 0x56, 0x78};
 static peer *subscribers;
@@ -235,9 +235,16 @@ static void on_readable(peer *p) {
     }
 }
 
+/* Asking without pause would keep the kernel's list of ready sockets from the server that wants to add to it. */
+static void pause_briefly(void) {
+    uint64_t until = now_ns() + PAUSE;
+    while (now_ns() < until) continue;
+}
+
 void turn(int milliseconds) {
     static struct epoll_event events[TURN];
     int ready = epoll_wait(poller, events, TURN, milliseconds);
+    if (!ready && !milliseconds) pause_briefly();
     for (int i = 0; i < ready; i++) {
         peer *p = events[i].data.ptr;
         if (p->stage == DEAD) continue;
