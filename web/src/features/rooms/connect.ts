@@ -14,7 +14,7 @@ import { WorkspaceStream } from '@/realtime/stream'
 import { toast } from '@/ui/toast'
 import { roomsApi, type RoomsApi } from './api'
 import { announce } from './announce'
-import { cacheWriter, loadCache } from './cache'
+import { cacheWriter, keepCache, loadCache } from './cache'
 import { inputOf, judge, perform, withdrawalOf, type Operation } from './operations'
 import type { Input } from './reducer'
 import { useRooms } from './store'
@@ -24,7 +24,6 @@ import { upload } from './uploads'
 const CHANNEL = 'presence-chat.'
 /** A typing signal is repeated every 3 s; two lost ones end it. */
 const TYPING_MS = 6_000
-const WRITE_MS = 2_500
 
 export function connectRooms(workspace: { id: string }): () => void {
   const { user, realtime } = useSession()
@@ -48,7 +47,10 @@ export function connectRooms(workspace: { id: string }): () => void {
     const cached = database && (await loadCache(database))
     if (stopped) return database?.close()
     if (cached) rooms.dispatch({ type: 'restored', state: cached.state })
-    if (database) ends.push(keepCache(database, () => stream?.cursor ?? null), () => database.close())
+    if (database) {
+      ends.push(() => database.close())
+      ends.push(keepCache(cacheWriter(database), () => rooms.state, () => stream?.cursor ?? null))
+    }
 
     const outbox = openOutbox(api, `${user!.id}/${workspace.id}`, database, abort.signal)
     ends.push(() => outbox.stop())
@@ -239,28 +241,6 @@ function memoryStore(): JobStore<Operation> {
     all: () => Promise.resolve([...jobs.values()]),
     put: (job) => Promise.resolve(void jobs.set(job.id, job)),
     remove: (id) => Promise.resolve(void jobs.delete(id)),
-  }
-}
-
-function keepCache(database: Database, cursor: () => number | null): () => void {
-  const rooms = useRooms()
-  const write = cacheWriter(database)
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const flush = () => {
-    clearTimeout(timer)
-    timer = undefined
-    const at = cursor()
-    if (at !== null && rooms.ready) write(rooms.state, at).catch(() => undefined)
-  }
-  const stopWatching = watch(
-    () => rooms.state,
-    () => (timer ??= setTimeout(flush, WRITE_MS)),
-  )
-  window.addEventListener('pagehide', flush)
-  return () => {
-    clearTimeout(timer)
-    stopWatching()
-    window.removeEventListener('pagehide', flush)
   }
 }
 
