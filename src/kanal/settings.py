@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 from kanal.kit.crypto import MINIMUM_KEY_LENGTH
 from kanal.kit.request import Network
 
+MINIMUM_TOKEN_LENGTH = 16  # characters of a token that people choose: nobody guesses it within the limits on guessing
+
 T = TypeVar("T")
 
 
@@ -82,6 +84,13 @@ def _seconds(value: str) -> float:
     if not 0 <= number <= 86_400:
         raise ValueError("must be between 0 and 86400 seconds")
     return number
+
+
+def _long_secret(value: str) -> str:
+    secret = value.strip()
+    if len(secret) < MINIMUM_TOKEN_LENGTH:
+        raise ValueError(f"needs at least {MINIMUM_TOKEN_LENGTH} characters")
+    return secret
 
 
 def _minutes(value: str) -> timedelta:
@@ -285,6 +294,14 @@ class ServerSettings:
     )
     metrics: bool = setting(
         "KANAL_REALTIME_METRICS", _flag, True, "Whether `kanal realtime` answers /metrics (`kanal serve` always does)."
+    )
+    console_token: str = setting(
+        "KANAL_REALTIME_CONSOLE_TOKEN",
+        _long_secret,
+        "",
+        "Whoever has it sees the console: the page at /console, and `kanal realtime top`. At least 16 characters; "
+        "the same on every node.",
+        shown="none: no console",
     )
 
 

@@ -16,8 +16,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from kanal.kit.errors import KanalError, Kind, conflict, field_error, forbidden, not_found, rate_limited
 from kanal.kit.i18n import Catalog
+from kanal.kit.request import client_ip
 from kanal.kit.web import Body, RequestContextMiddleware, current_request, exception_handlers
-from kanal.kit.web.context import client_ip
 from kanal.kit.web.errors import STATUS
 
 KANAL_ERRORS = {
@@ -232,5 +232,5 @@ async def test_requests_are_counted_by_their_template(
     ],
 )
 def test_forwarded_addresses_are_believed_from_our_proxies_only(peer: str, forwarded: str, believed: str) -> None:
-    headers = {b"x-forwarded-for": forwarded.encode()}
-    assert client_ip({"client": (peer, 1)}, headers, (ip_network("10.0.0.0/8"),)) == believed
+    scope = {"client": (peer, 1), "headers": [(b"x-forwarded-for", forwarded.encode())]}
+    assert client_ip(scope, (ip_network("10.0.0.0/8"),)) == believed

@@ -13,7 +13,7 @@ self.addEventListener('fetch', (event) => {
   const { request } = event
   const { pathname, origin } = new URL(request.url)
   if (request.method !== 'GET' || origin !== self.location.origin) return
-  if (request.mode === 'navigate' && !/^\/(api|app|apps|broadcasting|health|metrics)\b/.test(pathname)) event.respondWith(page(request))
+  if (request.mode === 'navigate' && !/^\/(api|app|apps|broadcasting|console|health|metrics)\b/.test(pathname)) event.respondWith(page(request))
   else if (/^\/(assets\/|theme\.js$|icon\.svg$)/.test(pathname)) event.respondWith(file(request))
 })
 

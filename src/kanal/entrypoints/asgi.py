@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Request, Router
@@ -15,12 +16,14 @@ from kanal import __version__
 from kanal.entrypoints import health, site
 from kanal.entrypoints.bootstrap import Node
 from kanal.entrypoints.channels import Asking, channel_authorizers, channel_owners, user_grant
+from kanal.entrypoints.console import with_console
 from kanal.files import routes as file_routes
+from kanal.identity import audit
 from kanal.identity import routes as identity_routes
 from kanal.identity import web as identity_web
 from kanal.kit.web import RequestContextMiddleware, exception_handlers
 from kanal.realtime.authorizers import UserGrant
-from kanal.realtime.console.routes import console_router
+from kanal.realtime.console.routes import console_router, note_tail
 from kanal.realtime.routes import broadcasting_auth, user_auth
 from kanal.rooms import message_routes, routes
 
@@ -34,12 +37,19 @@ Errors have one form: `{"error": {"code", "message", "fields", "request_id", "re
 
 def make_app(node: Node) -> Any:
     """The ASGI application of a node."""
+    app = with_console(litestar_app(node), node.console, node.settings, partial(_note_tail, node))
     return RequestContextMiddleware(
-        litestar_app(node),
+        app,
         node=node.settings.node_id,
         trusted=node.settings.http.trusted_proxies,
         observe=node.metrics.observe,
     )
+
+
+async def _note_tail(node: Node, app_id: str, channel: str, address: str) -> None:
+    """By a holder of the console token, who has no account."""
+    owner = await channel_owners(node.app.id, node.database)(app_id, channel)
+    await note_tail(node.database, audit.Somebody("Console token", address), app_id, channel, owner)
 
 
 def litestar_app(node: Node) -> Litestar:

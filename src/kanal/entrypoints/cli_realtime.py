@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from kanal.entrypoints import cli_console
+
 app = typer.Typer(help="The Pusher-protocol server alone: no database needed.", invoke_without_command=True)
+app.command()(cli_console.top)
+app.command()(cli_console.tail)
 
 
 @app.callback()

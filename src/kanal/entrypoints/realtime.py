@@ -15,6 +15,7 @@ import structlog
 
 from kanal import __version__
 from kanal.entrypoints.app_sources import AppSources
+from kanal.entrypoints.console import with_console
 from kanal.entrypoints.kanal_app import kanal_app, make_hub
 from kanal.entrypoints.port import (
     CannotStartError,
@@ -28,6 +29,7 @@ from kanal.entrypoints.port import (
 )
 from kanal.entrypoints.realtime_http import Health, RealtimeHttp
 from kanal.kit.crypto import KeyRing
+from kanal.realtime.console.service import Console
 from kanal.realtime.hub import Hub
 from kanal.realtime.server import calm_collector, raise_descriptor_limit
 from kanal.settings import Settings
@@ -53,8 +55,11 @@ async def run(settings: Settings, started: Callable[[str], None] = say) -> None:
         await _start(sources, database)
         hub = _make_hub(settings, sources)
         front = make_front(hub, settings)
+        console = Console(hub)  # also without a token: other nodes may ask
+        console.gauge.watch(api=front.api, draining=lambda: front.draining)
         health = Health(settings.node_id, hub)
-        server = make_server(front, RealtimeHttp(health, front.api, metrics=settings.server.metrics), settings)
+        http = RealtimeHttp(health, front.api, metrics=settings.server.metrics)
+        server = make_server(front, with_console(http, console, settings), settings)
         on_hangup(server, settings, sources)
         await hub.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -66,6 +71,7 @@ async def run(settings: Settings, started: Callable[[str], None] = say) -> None:
         stopping.cancel()
         health.draining = True
         log.info("node.draining", sockets=len(hub.connections))
+        console.close()
         await drain(front, server, settings)
         server.should_exit = True
         await serving
@@ -140,6 +146,7 @@ def greeting(settings: Settings, hub: Hub, descriptors: int) -> str:
         "",
         f'    clients     new Pusher("{key}", {{wsHost: "{host}", {option}: {port}, forceTLS: {str(secure).lower()}, cluster: ""}})',
         f"    servers     {address.scheme}://{host}:{port}/apps/{app_id}/events, by any Pusher server SDK",
+        *([f"    console     {address.scheme}://{host}:{port}/console"] if settings.server.console_token else []),
         "",
         "  Ctrl-C stops.",
         "",

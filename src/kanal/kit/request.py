@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
 
 from kanal.kit import i18n
 
@@ -43,3 +44,22 @@ def bind(request: RequestContext) -> Token[RequestContext]:
 
 def unbind(token: Token[RequestContext]) -> None:
     _current.reset(token)
+
+
+def client_ip(scope: Any, trusted: tuple[Network, ...]) -> str:
+    """Of an ASGI request: the nearest address that is not one of our proxies."""
+    headers = dict(scope["headers"])
+    peer = (scope.get("client") or ("", 0))[0]
+    chain = [p.strip() for p in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if p.strip()]
+    address = peer
+    while chain and _is_trusted(address, trusted):
+        address = chain.pop()
+    return str(address)[:45]
+
+
+def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in trusted)

@@ -121,7 +121,7 @@ async def test_a_process_tells_of_itself(here: Watched) -> None:
     (node,) = (await here.state()).nodes
     assert node.memory is not None
     assert node.memory > 10_000_000
-    assert node.descriptors >= 256
+    assert node.descriptors is None or node.descriptors >= 256
     assert (node.engine, node.broker_connected, node.draining) == ("memory", True, False)
     here.node.front.turn_away()
     assert (await here.state()).nodes[0].draining

@@ -1303,7 +1303,7 @@ export interface components {
             apps_left_out: number;
             broker_connected: boolean;
             cpu: number;
-            descriptors: number;
+            descriptors: number | null;
             draining: boolean;
             engine: string;
             memory: number | null;

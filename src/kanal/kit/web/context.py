@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,9 +12,10 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from kanal.kit.ids import new_id
-from kanal.kit.request import Network, RequestContext, bind, unbind
+from kanal.kit.request import Network, RequestContext, bind, client_ip, unbind
 
 SLOW_REQUEST = 1.0  # seconds; slower ones are logged as warnings
+EVENT_STREAM = b"text/event-stream"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 log = structlog.get_logger(__name__)
@@ -42,25 +42,28 @@ class RequestContextMiddleware:
         context = RequestContext(
             given if _REQUEST_ID.fullmatch(given) else new_id().hex,
             (_lang(scope["query_string"]), headers.get(b"accept-language", b"").decode("latin-1")),
-            client_ip(scope, headers, self.trusted),
+            client_ip(scope, self.trusted),
             headers.get(b"user-agent", b"").decode("latin-1")[:300],
         )
         token = bind(context)
         started = time.perf_counter()
         status = 500
+        answered: float | None = None  # when a stream without an end began
         extra = [(b"x-request-id", context.id.encode()), (b"x-node-id", self.node)]
 
         async def send_with_ids(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if (b"content-type", EVENT_STREAM) in message.get("headers", ()):
+                    answered = time.perf_counter()
                 message["headers"] = [*message.get("headers", ()), *extra]
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_ids)
         finally:
-            took = time.perf_counter() - started
+            took = (answered or time.perf_counter()) - started
             route = scope.get("path_template") or "unmatched"
             self.observe(str(scope.get("method")), route, status, took)
             if took > SLOW_REQUEST:
@@ -73,21 +76,3 @@ def _lang(query_string: bytes) -> str | None:
         return None
     values = parse_qs(query_string.decode("latin-1")).get("lang")
     return values[0] if values else None
-
-
-def client_ip(scope: Any, headers: dict[bytes, bytes], trusted: tuple[Network, ...]) -> str:
-    """The nearest address that is not one of our proxies."""
-    peer = (scope.get("client") or ("", 0))[0]
-    chain = [p.strip() for p in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if p.strip()]
-    address = peer
-    while chain and _is_trusted(address, trusted):
-        address = chain.pop()
-    return str(address)[:45]
-
-
-def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in trusted)

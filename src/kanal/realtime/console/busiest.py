@@ -112,9 +112,7 @@ class Busiest:
 
 def _fits(channel: Channel, question: ChannelQuestion) -> bool:
     return (
-        channel.app.id == question.app
-        and bool(channel.size)
-        and question.search.lower() in channel.name.text.lower()
+        channel.app.id == question.app and bool(channel.size) and question.search.lower() in channel.name.text.lower()
     )
 
 

@@ -55,8 +55,8 @@ class NodeFigures(msgspec.Struct, kw_only=True):
     """Seconds of processor time used."""
     memory: int | None
     """Resident bytes; null where the system does not tell."""
-    descriptors: int
-    """The most files and sockets this process may have open."""
+    descriptors: int | None
+    """The most files and sockets this process may have open; null for any number."""
     engine: str
     """The broker's kind."""
     broker_connected: bool

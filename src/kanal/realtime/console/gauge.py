@@ -69,6 +69,7 @@ class Gauge:
             total.add(traffic)
         apps.pop("", None)  # calls that named no app
         shown = sorted(apps, key=lambda app: (-apps[app].connections, -apps[app].messages_out, app))[:MAX_APPS]
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         used = resource.getrusage(resource.RUSAGE_SELF)
         return NodeFigures(
             node=self._hub.broker.node,
@@ -76,7 +77,7 @@ class Gauge:
             uptime=round(self._clock() - self._started, 6),
             cpu=round(used.ru_utime + used.ru_stime, 6),
             memory=_resident(),
-            descriptors=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            descriptors=None if limit == resource.RLIM_INFINITY else limit,
             engine=type(self._hub.broker).__name__.removesuffix("Broker").lower(),
             broker_connected=stats.broker_connected,
             draining=self._draining(),

@@ -11,6 +11,7 @@ import tty
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -23,6 +24,7 @@ from kanal.realtime.console.reader import CannotRead, Reader
 TopSort = Literal["out", "in", "connections", "channels", "app"]
 SORTS: tuple[TopSort, ...] = ("out", "in", "connections", "channels", "app")
 UNKNOWN = "–"
+AGAIN = 1.0  # seconds before a lost tail is taken up again
 
 
 def top(reader: Reader, *, interval: float, sort: TopSort, console: Console | None = None) -> None:
@@ -47,6 +49,35 @@ def top(reader: Reader, *, interval: float, sort: TopSort, console: Console | No
                     raise
                 failure = error
             live.update(screen(before, rates, sort, failure), refresh=True)
+
+
+def tail(reader: Reader, app: str, channel: str, *, as_json: bool, say: Callable[[str], None]) -> None:
+    """Until Ctrl-C; a connection that is lost is made again. Raises ``CannotRead`` when there is no use in that."""
+    app = app or _only_app(reader)
+    first = True
+    while True:
+        dropped = 0
+        try:
+            for batch in reader.tail(app, channel):
+                first = False
+                for event in batch.events:
+                    say(msgspec.json.encode(event).decode() if as_json else event_line(event))
+                if batch.dropped > dropped and not as_json:
+                    say(f"… {batch.dropped - dropped} more events, not shown")
+                dropped = batch.dropped
+        except CannotRead as error:
+            if error.final or first:
+                raise
+        time.sleep(AGAIN)
+
+
+def _only_app(reader: Reader) -> str:
+    """Raises ``CannotRead``."""
+    known = sorted(summed_apps(reader.state().nodes))
+    if len(known) != 1:
+        listed = ", ".join(known) or "none has been used yet"
+        raise CannotRead(f"say which app with --app: {listed}", final=True)
+    return known[0]
 
 
 def screen(
