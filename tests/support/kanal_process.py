@@ -84,6 +84,16 @@ class KanalProcess:
             self._process.kill()
             self._process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None, "not started"
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        assert self._process is not None, "not started"
+        return self._process.wait(STOP_WITHIN)
+
     def stop(self) -> int:
         """Ask it to end and return its exit status; one that hangs is killed and raises."""
         if self._process is None:
