@@ -180,7 +180,7 @@ class TestServing:
                 time.sleep(0.05)
             slow.sendall(body)
             assert slow.recv(100).startswith(b"HTTP/1.1 401 ")
-        assert process.stop() == 0
+        assert process.wait() == 0
         assert "Traceback" not in process.log_tail(20_000)
         with pytest.raises(httpx.ConnectError):
             httpx.get(process.url)
