@@ -1,5 +1,6 @@
 """Servers to be measured: how to start them, how to talk to them."""
 
+import json
 import os
 import signal
 import socket
@@ -41,7 +42,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Command:
-    """A server that the benchmark starts itself. `{port}` in the arguments is where it shall listen."""
+    """A server that the benchmark starts itself. `{port}` in arguments and environment is where it shall listen."""
 
     name: str
     arguments: Sequence[str]
@@ -60,7 +61,8 @@ class Command:
                 [each.replace("{port}", str(port)) for each in self.arguments],
                 stdout=out,
                 stderr=out,
-                env={**os.environ, **dict(self.environment)},
+                cwd=folder,  # no developer's .env is read
+                env=_inherited() | {name: value.replace("{port}", str(port)) for name, value in self.environment},
             )
         try:
             _wait_until_open(port, process, log)
@@ -98,8 +100,13 @@ Launcher = Command | Address
 
 
 def kanal() -> Command:
-    """This tree's server, alone, with one app whose client events are not limited."""
-    return Command("kanal", [sys.executable, "-m", "bench.realtime.node", "{port}"], api=True)
+    """`kanal realtime` of this tree, with everything on and one app whose client events are not limited."""
+    known = Credentials()
+    app = {"id": known.app_id, "key": known.key, "secret": known.secret, "client_event_rate": 10**9}
+    environment = (("KANAL_PORT", "{port}"), ("KANAL_REALTIME_APPS", json.dumps([app])))
+    return Command(
+        "kanal", [sys.executable, "-m", "kanal.entrypoints.cli", "realtime"], api=True, environment=environment
+    )
 
 
 def floors(program: Path) -> list[Command]:
@@ -116,6 +123,11 @@ def on_core(core: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def _inherited() -> dict[str, str]:
+    """Without settings of whoever works here."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KANAL_")}
 
 
 def free_port() -> int:
