@@ -19,6 +19,9 @@ export interface MenuAction {
 /** A rule between groups, a heading, or something to do. Falsy entries are left out. */
 export type MenuItem = 'separator' | { heading: string } | MenuAction | false | null | undefined
 
+/** The four components of which a kind of menu is made. */
+export type MenuParts = Record<'item' | 'checkbox' | 'separator' | 'label', Component>
+
 export function isAction(item: MenuItem): item is MenuAction {
   return typeof item === 'object' && item !== null && 'run' in item
 }
