@@ -295,6 +295,12 @@ class ServerSettings:
     metrics: bool = setting(
         "KANAL_REALTIME_METRICS", _flag, True, "Whether `kanal realtime` answers /metrics (`kanal serve` always does)."
     )
+    webhooks_private: bool = setting(
+        "KANAL_REALTIME_WEBHOOKS_PRIVATE",
+        _flag,
+        True,
+        "Whether apps' webhooks may go to addresses that the internet does not reach; false where strangers make apps.",
+    )
     console_token: str = setting(
         "KANAL_REALTIME_CONSOLE_TOKEN",
         _long_secret,

@@ -38,6 +38,7 @@ from kanal.realtime.console.service import Console
 from kanal.realtime.hub import Hub
 from kanal.realtime.publisher import Delivery, Publication
 from kanal.realtime.sources.table import AppTable
+from kanal.realtime.webhooks.observer import Webhooks
 from kanal.rooms import queries
 from kanal.rooms import reactions as room_reactions
 from kanal.rooms.sending import HOLDER, Sender
@@ -93,6 +94,7 @@ class Node:
     metrics: Metrics
     hub: Hub
     sources: AppSources
+    webhooks: Webhooks
     console: Console
     relay: Relay
     sender: Sender
@@ -139,6 +141,7 @@ def build(settings: Settings, *, work: bool = True) -> Node:
     sources = AppSources(settings.server, app)
     sources.table = AppTable(database, keys, sources.registry)
     hub = make_hub(settings, sources)
+    webhooks = Webhooks(hub, private=settings.server.webhooks_private)
     relay = Relay(database, HubOutlet(hub, app.id))
     transport = jobs.EmbeddedTransport()
     database.before_commit += [events.store_pending, jobs.store_pending]
@@ -174,7 +177,7 @@ def build(settings: Settings, *, work: bool = True) -> Node:
     ]
     events.react_to(MEMBER_REMOVED, room_reactions.on_member_removed)
     metrics = Metrics()
-    metrics.watch(hub, relay, worker)
+    metrics.watch(hub, webhooks, relay, worker)
     return Node(
         settings=settings,
         keys=keys,
@@ -183,6 +186,7 @@ def build(settings: Settings, *, work: bool = True) -> Node:
         metrics=metrics,
         hub=hub,
         sources=sources,
+        webhooks=webhooks,
         console=Console(hub),
         relay=relay,
         sender=Sender(database),

@@ -9,11 +9,12 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from kanal.entrypoints.realtime_metrics import ApiMetrics, HubMetrics
+from kanal.entrypoints.realtime_metrics import ApiMetrics, HubMetrics, WebhookMetrics
 from kanal.kit.events.relay import Relay
 from kanal.kit.jobs import Worker
 from kanal.realtime.api.core import Api
 from kanal.realtime.hub import Hub
+from kanal.realtime.webhooks.observer import Webhooks
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
 
@@ -42,9 +43,10 @@ class Metrics:
         children[0].inc()
         children[1].observe(seconds)
 
-    def watch(self, hub: Hub, relay: Relay, worker: Worker | None) -> None:
+    def watch(self, hub: Hub, webhooks: Webhooks, relay: Relay, worker: Worker | None) -> None:
         """Read these when asked; they keep plain numbers."""
         self.registry.register(HubMetrics(hub))
+        self.registry.register(WebhookMetrics(webhooks))
         self.registry.register(_Parts(relay, worker))
 
     def watch_api(self, api: Api) -> None:

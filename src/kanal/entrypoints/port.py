@@ -19,6 +19,7 @@ from kanal.entrypoints.app_sources import AppSources
 from kanal.realtime.front import Front
 from kanal.realtime.hub import Hub
 from kanal.realtime.server import BACKLOG, EmbeddedServer
+from kanal.realtime.webhooks.observer import Webhooks
 from kanal.settings import Settings
 
 STOP_WITHIN = 10.0  # seconds for requests in flight
@@ -126,10 +127,11 @@ def until_told() -> asyncio.Event:
     return stop
 
 
-async def drain(front: Front, server: EmbeddedServer, settings: Settings) -> None:
-    """No newcomers, then everybody who is here is sent elsewhere."""
+async def drain(front: Front, server: EmbeddedServer, settings: Settings, webhooks: Webhooks) -> None:
+    """No newcomers, then everybody who is here is sent elsewhere, and has time to arrive before that is told as an end."""
     server.stop_accepting()
     await front.drain(min(settings.server.drain_window, DRAIN_EACH * len(front.hub.connections)))
+    await webhooks.settle()
 
 
 def say(text: str) -> None:

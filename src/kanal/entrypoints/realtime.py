@@ -32,6 +32,7 @@ from kanal.kit.crypto import KeyRing
 from kanal.realtime.console.service import Console
 from kanal.realtime.hub import Hub
 from kanal.realtime.server import calm_collector, raise_descriptor_limit
+from kanal.realtime.webhooks.observer import Webhooks
 from kanal.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ async def run(settings: Settings, started: Callable[[str], None] = say) -> None:
         hub = _make_hub(settings, sources)
         front = make_front(hub, settings)
         console = Console(hub)  # also without a token: other nodes may ask
-        console.gauge.watch(api=front.api, draining=lambda: front.draining)
+        webhooks = Webhooks(hub, private=settings.server.webhooks_private)
+        console.gauge.watch(api=front.api, webhooks=webhooks.stats, draining=lambda: front.draining)
         health = Health(settings.node_id, hub)
-        http = RealtimeHttp(health, front.api, metrics=settings.server.metrics)
+        http = RealtimeHttp(health, front.api, webhooks, metrics=settings.server.metrics)
         server = make_server(front, with_console(http, console, settings), settings)
         on_hangup(server, settings, sources)
         await hub.start()
@@ -72,10 +74,11 @@ async def run(settings: Settings, started: Callable[[str], None] = say) -> None:
         health.draining = True
         log.info("node.draining", sockets=len(hub.connections))
         console.close()
-        await drain(front, server, settings)
+        await drain(front, server, settings, webhooks)
         server.should_exit = True
         await serving
         await hub.stop()
+        await webhooks.stop()
     finally:
         await sources.stop()
         if database is not None:

@@ -11,6 +11,7 @@ import msgspec
 from kanal import __version__
 from kanal.realtime.api.core import Api
 from kanal.realtime.hub import Hub
+from kanal.realtime.webhooks.observer import Webhooks
 
 Answer = tuple[int, bytes, bytes]
 """Status, content type, body."""
@@ -42,10 +43,10 @@ class Health:
 class RealtimeHttp:
     """An ASGI application."""
 
-    def __init__(self, health: Health, api: Api, *, metrics: bool) -> None:
+    def __init__(self, health: Health, api: Api, webhooks: Webhooks, *, metrics: bool) -> None:
         self._answers: dict[str, Callable[[], Answer]] = {"/health/live": health.live, "/health/ready": health.ready}
         if metrics:
-            self._answers["/metrics"] = _metrics(health.hub, api)
+            self._answers["/metrics"] = _metrics(health.hub, api, webhooks)
 
     async def __call__(self, scope: Any, _receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
         known = self._answers.get(scope["path"])
@@ -65,14 +66,15 @@ class RealtimeHttp:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-def _metrics(hub: Hub, api: Api) -> Callable[[], Answer]:
+def _metrics(hub: Hub, api: Api, webhooks: Webhooks) -> Callable[[], Answer]:
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.process_collector import ProcessCollector
 
-    from kanal.entrypoints.realtime_metrics import ApiMetrics, HubMetrics
+    from kanal.entrypoints.realtime_metrics import ApiMetrics, HubMetrics, WebhookMetrics
 
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     registry.register(HubMetrics(hub))
     registry.register(ApiMetrics(api))
+    registry.register(WebhookMetrics(webhooks))
     return lambda: (200, b"text/plain; version=0.0.4", generate_latest(registry))

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from kanal.realtime.api.core import Api
 from kanal.realtime.hub import Hub
+from kanal.realtime.webhooks.observer import Webhooks
 
 _COUNTERS = (
     ("opened", "Sockets opened"),
@@ -17,6 +18,14 @@ _COUNTERS = (
     ("bytes_in", "Bytes received from clients"),
     ("bytes_out", "Bytes sent to clients"),
     ("slow_closed", "Sockets closed because they read too slowly"),
+)
+
+_OF_WEBHOOKS = (
+    ("sent", "Events that receivers have taken"),
+    ("dropped", "Events given up"),
+    ("requests", "POSTs made"),
+    ("failed", "POSTs without a 2xx"),
+    ("retried", "POSTs of what was sent before"),
 )
 
 
@@ -57,3 +66,22 @@ class ApiMetrics(Collector):
         for (app_id, call, status), count in self._api.counts.items():
             family.add_metric([app_id, call, str(status)], count)
         yield family
+
+
+class WebhookMetrics(Collector):
+    """Of this node, by app id; apps that nothing was told of yet are not there."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
+
+    def collect(self) -> Iterable[Metric]:
+        stats = self._webhooks.stats()
+        waiting = GaugeMetricFamily("kanal_webhook_waiting", "Events that wait for receivers", labels=["app"])
+        for app_id, app in stats.items():
+            waiting.add_metric([app_id], app.waiting)
+        yield waiting
+        for name, text in _OF_WEBHOOKS:
+            family = CounterMetricFamily(f"kanal_webhook_{name}", text, labels=["app"])
+            for app_id, app in stats.items():
+                family.add_metric([app_id], getattr(app, name))
+            yield family

@@ -51,7 +51,7 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
 
             node.demo_accounts = await demo.ensure(node)
         front = make_front(node.hub, settings)
-        node.console.gauge.watch(api=front.api, draining=lambda: front.draining)
+        node.console.gauge.watch(api=front.api, webhooks=node.webhooks.stats, draining=lambda: front.draining)
         node.metrics.watch_api(front.api)
         server = make_server(front, make_app(node), settings)
         on_hangup(server, settings, node.sources)
@@ -67,10 +67,11 @@ async def run(settings: Settings, *, work: bool, with_demo: bool, started: Calla
         node.draining = True
         log.info("node.draining")
         node.console.close()
-        await drain(front, server, settings)
+        await drain(front, server, settings, node.webhooks)
         server.should_exit = True
         await serving
         await node.hub.stop()
+        await node.webhooks.stop()
     finally:
         await node.stop()
         listener.close()
@@ -112,6 +113,7 @@ async def run_worker(settings: Settings) -> None:
     log.info("worker.started")
     await stop.wait()
     await node.hub.stop()
+    await node.webhooks.stop()
     await node.stop()
 
 

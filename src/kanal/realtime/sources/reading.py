@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from kanal.realtime.apps import App, Webhook
+from kanal.realtime.webhooks.http import Address
 
 _KNOWN = {field.name for field in fields(App)}
 _KNOWN_OF_WEBHOOKS = {field.name for field in fields(Webhook)}
@@ -32,10 +33,16 @@ def read_app(content: Any) -> App:
     for webhook in webhooks if isinstance(webhooks, list) else ():
         _check_names(f"app {app_id}: webhooks", webhook, _KNOWN_OF_WEBHOOKS)
     try:
-        return msgspec.convert(given, App)
+        app = msgspec.convert(given, App)
     except msgspec.ValidationError as error:
         text = str(error)
         raise ValueError(text if text.startswith("app ") else f"app {app_id}: {text}") from None
+    for webhook in app.webhooks:
+        try:
+            Address(webhook.url, webhook.headers)
+        except ValueError as error:
+            raise ValueError(f"app {app_id}: webhooks: {error}") from None
+    return app
 
 
 def read_apps(content: Any) -> list[App]:
