@@ -12,7 +12,7 @@ from tests.realtime.conftest import BrokerFactory
 from tests.realtime.harness import until
 from tests.support.services import SharedServices
 
-SERVERS = ["redis", "sentinel", "cluster"]
+SERVERS = ["redis", "sentinel", "cluster", "nats"]
 
 
 class Recorder:

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Sequence
 
 from kanal.realtime.brokers import connect
 from kanal.realtime.brokers.base import Broker
 from kanal.realtime.brokers.memory import MemoryBroker, MemoryBus
+from kanal.realtime.brokers.nats.names import token
 from tests.support.services import Cluster, Nats, Redis, Replicated, Server, SharedServices
 from tests.support.services.base import find_program
 from tests.support.services.redis_groups import ask
@@ -73,7 +75,19 @@ class MemoryEngine(Engine):
 
 class NatsEngine(Engine):
     def shout(self, prefix: str, topic: str, payload: bytes) -> None:
-        raise NotImplementedError
+        with socket.create_connection(("127.0.0.1", self.servers[0].port)) as stranger:
+            stranger.sendall(b'CONNECT {"verbose":false,"headers":true}\r\n')
+            for kind in (b"log", b"roster", b"other"):
+                subject = b"%b.topic.%b.%b" % (prefix.encode(), token(topic).encode(), kind)
+                stranger.sendall(b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload))
+                headers = b"NATS/1.0\r\nNats-Sequence: 7\r\nKanal-Log: %b\r\nKanal-Changes: x\r\n\r\n" % payload[:1]
+                size = len(headers)
+                sizes = b"%d %d" % (size, size + len(payload))
+                stranger.sendall(b"HPUB %b %b\r\n%b%b\r\n" % (subject, sizes, headers, payload))
+            stranger.sendall(b"PING\r\n")
+            answer = b""
+            while b"PONG" not in answer:
+                answer += stranger.recv(65_536)
 
 
 def make_engine(kind: str, shared: SharedServices, name: str) -> Engine:

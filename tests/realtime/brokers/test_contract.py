@@ -1,10 +1,11 @@
 """What every broker does: one suite, all implementations."""
 
 import asyncio
+import random
 
 import pytest
 
-from kanal.realtime.brokers.base import CensusUpdate, Keep, Message, Past
+from kanal.realtime.brokers.base import Broker, CensusUpdate, Keep, Message, Past
 from tests.realtime.brokers.conftest import Cluster, node, subscribed
 from tests.realtime.conftest import BrokerFactory
 from tests.realtime.harness import until
@@ -230,3 +231,57 @@ class TestCensus:
         assert (await one.update_census("1", [], ["a"])).last == ("a",)
         assert not heard_one.gone
         assert not heard_one.left
+
+
+class TestManyAtOnce:
+    async def test_a_log_has_no_gaps_and_one_order_however_many_write(self, cluster: Cluster) -> None:
+        one, heard_one, two, heard_two = cluster
+        await subscribed(one, TOPIC)
+        await subscribed(two, TOPIC)
+        keep = Keep(events=200, seconds=60)
+        start = (await two.history(TOPIC, None, keep)).position
+        writing = [
+            broker.publish([Message(TOPIC, b"%d from %s" % (number, broker.node.encode()), history=keep)])
+            for number in range(50)
+            for broker in (one, two)
+        ]
+        assert all(await asyncio.gather(*writing))
+        await until(lambda: len(heard_one.messages) == len(heard_two.messages) == 100)
+        assert heard_one.messages == heard_two.messages
+        epoch = start.removesuffix("-0")
+        assert heard_one.positions == heard_two.positions == [f"{epoch}-{number}" for number in range(1, 101)]
+        past = await one.history(TOPIC, start, keep)
+        assert past.complete
+        assert [payload for _, payload in past.events] == [payload for _, payload in heard_one.messages]
+
+    async def test_a_snapshot_and_the_changes_after_it_are_the_roster(self, cluster: Cluster) -> None:  # F-RT-02
+        one, heard_one, two, heard_two = cluster
+        await subscribed(one, TOPIC)
+        await subscribed(two, TOPIC)
+        chance = random.Random(7)
+        users = [f"user-{number}" for number in range(6)]
+
+        async def churn(broker: Broker) -> None:
+            for _ in range(40):
+                joins = dict.fromkeys(chance.sample(users, 2), b"{}")
+                leaves = [user for user in chance.sample(users, 2) if user not in joins]
+                await broker.update_roster(TOPIC, joins, leaves, 5)
+
+        working = [asyncio.create_task(churn(broker)) for broker in (one, two, one, two)]
+        snapshot = await two.roster(TOPIC)
+        await asyncio.gather(*working)
+        final = await one.roster(TOPIC)
+        for heard in (heard_one, heard_two):
+            await until(lambda heard=heard: not heard.changes or heard.changes[-1][1].version >= final.version)  # type: ignore[misc]
+            versions = [change.version for _, change in heard.changes]
+            assert versions == sorted(set(versions))
+            members = dict(snapshot.members)
+            for _, change in heard.changes:
+                if change.version > snapshot.version:
+                    assert (change.user_id in members) is (change.info is None), "told twice, or of nobody"
+                    if change.info is None:
+                        del members[change.user_id]
+                    else:
+                        members[change.user_id] = change.info
+            assert members == final.members
+        assert final.own | (await two.roster(TOPIC)).own == final.members.keys()

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from kanal.realtime.brokers import backoff
+from kanal.realtime.brokers import backoff, wire
 from kanal.realtime.brokers.base import BrokerDown, Keep, Message
 from kanal.realtime.brokers.redis import cluster as redis_cluster
-from kanal.realtime.brokers.redis import connection, single
+from kanal.realtime.brokers.redis import single
 from tests.realtime.brokers.conftest import Cluster, Recorder, node, subscribed
 from tests.realtime.brokers.engines import Engine
 from tests.realtime.harness import until
@@ -20,12 +20,13 @@ from tests.realtime.node_control import ROOT
 TOPIC = "1:presence-room"
 KEEP = Keep(events=5, seconds=60)
 SOON = 30.0  # seconds; a cluster takes some to see that it is whole
+TTL = 4.0  # seconds; a busy machine stalls for one or two
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same reactions, sooner."""
-    monkeypatch.setattr(connection, "PING_INTERVAL", 0.5)
+    monkeypatch.setattr(wire, "PING_INTERVAL", 0.5)
     monkeypatch.setattr(single, "VERIFY_INTERVAL", 0.5)
     monkeypatch.setattr(redis_cluster, "MAP_INTERVAL", 0.5)
     monkeypatch.setattr(backoff, "CAP", 0.5)
@@ -172,8 +173,8 @@ async def test_what_waits_for_a_server_that_hangs_is_bounded(engine: Engine, pai
 
 async def test_a_dead_node_is_cleared_away_once(engine: Engine, prefix: str) -> None:  # F-RT-02
     async with (
-        node(engine.broker("one", prefix, node_ttl=2)) as (one, heard_one),
-        node(engine.broker("two", prefix, node_ttl=2)) as (two, heard_two),
+        node(engine.broker("one", prefix, node_ttl=TTL)) as (one, heard_one),
+        node(engine.broker("two", prefix, node_ttl=TTL)) as (two, heard_two),
     ):
         await _a_node_dies(engine, prefix, (one, heard_one, two, heard_two))
 
@@ -183,7 +184,7 @@ async def _a_node_dies(engine: Engine, prefix: str, pair: Cluster) -> None:
     await subscribed(one, TOPIC)
     await one.update_roster(TOPIC, {"shared": b"{}"}, [], 10)
     await one.update_census("1", ["shared"], [])
-    script = [sys.executable, "-m", "tests.realtime.brokers.victim", engine.url, prefix, TOPIC]
+    script = [sys.executable, "-m", "tests.realtime.brokers.victim", engine.url, prefix, TOPIC, str(TTL)]
     victim = await asyncio.create_subprocess_exec(*script, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     assert victim.stdout is not None
     name = ""
@@ -194,11 +195,11 @@ async def _a_node_dies(engine: Engine, prefix: str, pair: Cluster) -> None:
     assert name in await two.nodes()
     victim.kill()
     await victim.communicate()
-    await until(lambda: bool(heard_one.gone + heard_two.gone), within=SOON)
+    await until(lambda: bool(heard_one.gone + heard_two.gone), within=60)
     await until(lambda: heard_one.users()[-1:] == [("ayu", None)], within=SOON)
     assert heard_one.gone + heard_two.gone == [name]
     assert heard_one.users().count(("ayu", None)) == 1
     left = [name for _, name in heard_one.left + heard_two.left]
-    assert sorted(left) == sorted(["alone", *(f"name-{number}" for number in range(2_500))])
+    assert sorted(left) == sorted(["alone", *(f"name-{number}" for number in range(1_100))])
     assert dict((await two.roster(TOPIC)).members) == {"shared": b"{}"}
     assert sorted(await two.nodes()) == sorted([one.node, two.node])

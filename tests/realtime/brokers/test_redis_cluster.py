@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from kanal.realtime.brokers import backoff, connect
+from kanal.realtime.brokers import backoff, connect, wire
 from kanal.realtime.brokers.base import Broker, Keep, Message
 from kanal.realtime.brokers.redis import cluster as redis_cluster
-from kanal.realtime.brokers.redis import connection
 from kanal.realtime.brokers.redis.slots import slot_of
 from tests.conftest import or_skip
 from tests.realtime.brokers.conftest import Recorder, node, subscribed
@@ -23,7 +22,7 @@ Pair = tuple[Broker, Recorder, Broker, Recorder]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "PING_INTERVAL", 0.5)
+    monkeypatch.setattr(wire, "PING_INTERVAL", 0.5)
     monkeypatch.setattr(redis_cluster, "MOVE_QUIET", 0.2)
     monkeypatch.setattr(backoff, "CAP", 0.5)
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kanal.realtime import reconcile
-from kanal.realtime.brokers import backoff
+from kanal.realtime.brokers import backoff, wire
 from kanal.realtime.brokers.backoff import FIRST, delay
-from kanal.realtime.brokers.redis import RedisBroker, commander, connection
+from kanal.realtime.brokers.redis import RedisBroker, commander
 from kanal.realtime.publisher import Delivery, Publication
 from tests.realtime.harness import APP, Client, Running, running, until
 from tests.support.services import Redis, Server
@@ -24,7 +24,7 @@ Nodes = tuple[Running, Running]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same reactions, sooner; in the same proportions, with room for a machine that stalls."""
     monkeypatch.setattr(reconcile, "GRACE", 3.0)
-    monkeypatch.setattr(connection, "PING_INTERVAL", 0.5)
+    monkeypatch.setattr(wire, "PING_INTERVAL", 0.5)
     monkeypatch.setattr(commander, "COMMAND_TIMEOUT", 2.0)
     monkeypatch.setattr(backoff, "CAP", 0.5)
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from kanal.realtime import reconcile
-from kanal.realtime.brokers import backoff, connect
+from kanal.realtime.brokers import backoff, connect, wire
 from kanal.realtime.brokers.base import Keep, Message
-from kanal.realtime.brokers.redis import connection, single
+from kanal.realtime.brokers.redis import single
 from kanal.realtime.publisher import Delivery, Publication
 from tests.conftest import or_skip
 from tests.realtime.brokers.conftest import node, subscribed
@@ -25,7 +25,7 @@ SOON = 30.0  # seconds; Sentinels take a few to agree
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "GRACE", 3.0)
-    monkeypatch.setattr(connection, "PING_INTERVAL", 0.5)
+    monkeypatch.setattr(wire, "PING_INTERVAL", 0.5)
     monkeypatch.setattr(single, "VERIFY_INTERVAL", 0.5)
     monkeypatch.setattr(backoff, "CAP", 0.5)
 

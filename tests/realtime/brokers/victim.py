@@ -1,4 +1,4 @@
-"""A node to be killed: `python -m tests.realtime.brokers.victim URL PREFIX TOPIC`. Says its name when it has joined."""
+"""A node to be killed: `python -m tests.realtime.brokers.victim URL PREFIX TOPIC TTL`. Says its name when it has joined."""
 
 import asyncio
 import sys
@@ -11,12 +11,12 @@ from tests.realtime.brokers.engines import HEARTBEAT
 from tests.realtime.harness import until
 
 
-async def main(url: str, prefix: str, topic: str) -> None:
-    broker = connect(url, node="victim", prefix=prefix, heartbeat=HEARTBEAT, node_ttl=2.0)
+async def main(url: str, prefix: str, topic: str, ttl: str) -> None:
+    broker = connect(url, node="victim", prefix=prefix, heartbeat=HEARTBEAT, node_ttl=float(ttl))
     await broker.start(Recorder())
     await until(lambda: broker.connected, within=30)
     await broker.update_roster(topic, {"ayu": b"{}", "shared": b"{}"}, [], 100)
-    await broker.update_census("1", ["alone", "shared", *(f"name-{number}" for number in range(2_500))], [])
+    await broker.update_census("1", ["alone", "shared", *(f"name-{number}" for number in range(1_100))], [])
     print(broker.node, flush=True)
     await asyncio.Event().wait()
 

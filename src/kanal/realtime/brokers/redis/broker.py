@@ -35,7 +35,7 @@ from kanal.realtime.brokers.base import (
 from kanal.realtime.brokers.complaints import Complaints
 from kanal.realtime.brokers.redis.address import Kind, parse
 from kanal.realtime.brokers.redis.cluster import Cluster
-from kanal.realtime.brokers.redis.commander import Commander, Results
+from kanal.realtime.brokers.redis.commander import Commander
 from kanal.realtime.brokers.redis.connection import OnAnswer, RedisError
 from kanal.realtime.brokers.redis.link import Hooks
 from kanal.realtime.brokers.redis.membership import Membership
@@ -43,6 +43,7 @@ from kanal.realtime.brokers.redis.names import Names, milliseconds
 from kanal.realtime.brokers.redis.scripts import Scripts
 from kanal.realtime.brokers.redis.servers import Servers
 from kanal.realtime.brokers.redis.single import Single
+from kanal.realtime.brokers.results import Results
 from kanal.realtime.endings import end
 
 START_TIMEOUT = 3.0  # seconds that start() waits for the first contact

@@ -22,12 +22,12 @@ from kanal.realtime.brokers.redis.connection import (
     OnAnswer,
     RedisError,
     open_connection,
-    reason,
 )
 from kanal.realtime.brokers.redis.link import Hooks, Link
 from kanal.realtime.brokers.redis.servers import Servers
 from kanal.realtime.brokers.redis.slots import SLOTS, read_map, slot_of
 from kanal.realtime.brokers.redis.trips import Roads, Trip
+from kanal.realtime.brokers.wire import reason
 from kanal.realtime.endings import end
 
 MAP_INTERVAL = 5.0  # seconds between looks at the map when all is well

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 from kanal.realtime.brokers.base import BrokerDown
-from kanal.realtime.brokers.redis.connection import Answer, Command, OnAnswer, RedisError, reason, settle
+from kanal.realtime.brokers.redis.connection import Answer, Command, OnAnswer, RedisError, settle
 from kanal.realtime.brokers.redis.scripts import Script
 from kanal.realtime.brokers.redis.servers import Servers
-
-COMMAND_TIMEOUT = 2.0  # seconds
+from kanal.realtime.brokers.results import COMMAND_TIMEOUT
+from kanal.realtime.brokers.wire import reason
 
 Part = str | bytes | int
 
@@ -59,28 +59,3 @@ class Commander:
                 return await future
         except (RedisError, OSError) as error:
             raise BrokerDown(reason(error)) from error
-
-
-class Results:
-    """The answers to several commands: whether all have succeeded."""
-
-    def __init__(self, number: int) -> None:
-        self._missing = number
-        self._good = True
-        self._future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        if not number:
-            self._future.set_result(True)
-
-    def __call__(self, answer: Answer) -> None:
-        if isinstance(answer, Exception):
-            self._good = False
-        self._missing -= 1
-        if not self._missing and not self._future.done():
-            self._future.set_result(self._good)
-
-    async def wait(self) -> bool:
-        try:
-            async with asyncio.timeout(COMMAND_TIMEOUT):
-                return await self._future
-        except TimeoutError:
-            return False

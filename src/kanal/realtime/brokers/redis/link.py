@@ -14,7 +14,8 @@ import structlog
 from kanal.realtime.brokers import backoff
 from kanal.realtime.brokers.base import BrokerDown
 from kanal.realtime.brokers.redis.address import Address, Options
-from kanal.realtime.brokers.redis.connection import Commands, RedisError, Subscriber, open_connection, reason
+from kanal.realtime.brokers.redis.connection import Commands, RedisError, Subscriber, open_connection
+from kanal.realtime.brokers.wire import reason
 
 _BATCH = 500  # names in one SUBSCRIBE
 _LOST = (RedisError, OSError, BrokerDown)

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from kanal.realtime.brokers.base import BrokerDown, Sink
+from kanal.realtime.brokers.burials import Burials
 from kanal.realtime.brokers.redis.commander import Commander
 from kanal.realtime.brokers.redis.names import Names, milliseconds
 from kanal.realtime.brokers.redis.scripts import Scripts
@@ -39,6 +40,7 @@ class Membership:
         self._scripts = scripts
         self._spawn = spawn
         self._listed: set[str] = set()
+        self._burials = Burials(node)
         self._burying: set[str] = set()
         self.sink: Sink | None = None
 
@@ -69,9 +71,8 @@ class Membership:
     async def beat(self) -> bool:
         """Raises ``BrokerDown``. False when the others had taken us for dead, or this is the first time."""
         beat = self._scripts.heartbeat
-        new, *dead = await self._commander.run(beat, (self._names.nodes,), self._node, self._ttl)
-        for each in dead:
-            node = each.decode()
+        new, dead, alive = await self._commander.run(beat, (self._names.nodes,), self._node, self._ttl)
+        for node in self._burials.due([each.decode() for each in dead], [each.decode() for each in alive]):
             if node not in self._burying:
                 self._burying.add(node)
                 self._spawn(self._bury_dead(node))

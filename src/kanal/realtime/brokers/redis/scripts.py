@@ -87,14 +87,15 @@ if redis.call('HLEN', roster) == 1 then redis.call('DEL', roster) end
 """
 )
 
-# KEYS nodes; ARGV node, milliseconds after which a silent node is dead. Answers whether this node was on the list,
-# and the dead ones. The server's clock is the only one that counts.
+# KEYS nodes; ARGV node, milliseconds after which a silent node is dead. Answers whether this node was not on the list,
+# the dead, and the others. The server's clock is the only one that counts.
 _HEARTBEAT = r"""
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local new = redis.call('ZADD', KEYS[1], now, ARGV[1])
-local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
-return {new, unpack(dead)}
+local limit = now - tonumber(ARGV[2])
+local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', limit)
+return {new, dead, redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. limit, '+inf')}
 """
 
 # KEYS nodes; ARGV milliseconds after which a silent node is dead. Answers those that are not.

@@ -14,10 +14,10 @@ from kanal.realtime.brokers.redis.connection import (
     OnAnswer,
     RedisError,
     open_connection,
-    reason,
 )
 from kanal.realtime.brokers.redis.link import Hooks, Link
 from kanal.realtime.brokers.redis.servers import Servers
+from kanal.realtime.brokers.wire import reason
 
 VERIFY_INTERVAL = 5.0  # seconds between questions to a Sentinel whether our master is still the master
 
