@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 from urllib.parse import urlsplit
 
+LEAST_BODY_LIMIT = 16_384  # bytes; no app's limit is lower, whatever its own limits are
 WEBHOOK_EVENTS = frozenset(
     {
         "channel_occupied",
@@ -120,7 +121,7 @@ class App:
     @property
     def max_body_size(self) -> int:
         """Of one call of the HTTP API: a full batch with every byte escaped, or one event to the most channels."""
-        return 6 * self.max_message_size * self.max_batch + 256 * self.max_event_channels + 16_384
+        return 6 * self.max_message_size * self.max_batch + 256 * self.max_event_channels + LEAST_BODY_LIMIT
 
     def allows_origin(self, origin: str | None) -> bool:
         """No ``Origin`` header means no browser, and so no foreign page that borrows a user's browser."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanal.realtime.api.answers import Refused
-from kanal.realtime.api.signature import Signer, check, check_body, parse_query, text_to_sign
+from kanal.realtime.api.signature import Signer, check, check_body, check_ordinary, parse_query, text_to_sign
 from tests.realtime.api.caller import sign
 from tests.realtime.harness import APP
 
@@ -137,3 +137,42 @@ def test_a_body_needs_its_digest() -> None:
 @given(st.text(max_size=300))
 def test_any_query_is_refused_that_nobody_signed(query: str) -> None:
     assert status_of(query) in {400, 401}
+
+
+class TestOrdinaryQueries:
+    """The quick way says yes only where the thorough one does, and hands everything else on to it."""
+
+    BEGINNING = f"POST\n{PATH}\n".encode()
+
+    def quick(self, query: str) -> dict[str, str] | None:
+        return check_ordinary(SIGNER, self.BEGINNING, query.encode(), NOW)
+
+    def test_the_orders_in_which_sdks_send_parameters(self) -> None:
+        body = b"{}"
+        at_the_end = sign("POST", PATH, body, at=NOW)
+        sorted_in = "&".join(sorted(at_the_end.split("&")))
+        assert sorted_in != at_the_end
+        for query in (at_the_end, sorted_in):
+            assert self.quick(query) == {"body_md5": hashlib.md5(body).hexdigest()}
+        assert self.quick(sign("POST", PATH, at=NOW)) == {}
+
+    @pytest.mark.parametrize("more", [{"info": "user_count"}, {"auth_key": "other"}, {"auth_version": "2.0"}])
+    def test_others_are_handed_on(self, more: dict[str, str]) -> None:
+        assert self.quick(sign("POST", PATH, at=NOW, **more)) is None  # type: ignore[arg-type]
+
+    def test_two_signatures_are_handed_on(self) -> None:
+        query = sign("POST", PATH, at=NOW)
+        signature = query.rpartition("&")[2]
+        assert self.quick(query.replace("&auth_timestamp", f"&{signature}&auth_timestamp")) is None
+
+    @given(st.data())
+    def test_what_was_changed_is_not_accepted(self, data: st.DataObject) -> None:
+        query = sign("POST", PATH, b"{}", at=NOW)
+        if data.draw(st.booleans()):
+            query = "&".join(sorted(query.split("&")))
+        at = data.draw(st.integers(0, len(query) - 1))
+        changed = query[:at] + data.draw(st.text(max_size=3)) + query[at + data.draw(st.integers(0, 3)) :]
+        found = check_ordinary(SIGNER, self.BEGINNING, changed.encode(errors="replace"), NOW)
+        if found is not None:
+            assert accepted(changed)
+            assert found == {"body_md5": parse_query(changed)["body_md5"]}

@@ -19,13 +19,14 @@ _CHANNEL = re.compile(rf"[-a-zA-Z0-9_=@,.;]{{1,{MAX_CHANNEL_NAME}}}")
 _SOCKET_ID = re.compile(r"\d{1,20}\.\d{1,20}")
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class EventBody(msgspec.Struct):
     """Of ``/events``, and one entry of ``/batch_events``. Keys that nobody knows are ignored."""
 
     name: str
-    data: msgspec.Raw = msgspec.Raw(b"")
+    data: str | msgspec.UnsetType = msgspec.UNSET
     channels: list[str] | None = None
     channel: str | None = None
     socket_id: str | None = None
@@ -36,6 +37,21 @@ class BatchBody(msgspec.Struct):
     batch: list[EventBody]
 
 
+class LooseEventBody(msgspec.Struct):
+    """Data that is no string, as the protocol has it, but other JSON, as some programs send it."""
+
+    name: str
+    data: msgspec.Raw
+    channels: list[str] | None = None
+    channel: str | None = None
+    socket_id: str | None = None
+    info: str | None = None
+
+
+class LooseBatchBody(msgspec.Struct):
+    batch: list[LooseEventBody]
+
+
 class Event(msgspec.Struct, frozen=True):
     publications: list[Publication]
     """One for each channel."""
@@ -43,8 +59,10 @@ class Event(msgspec.Struct, frozen=True):
     """What the answer shall say of each channel."""
 
 
-_decode_event = msgspec.json.Decoder(EventBody).decode
-_decode_batch = msgspec.json.Decoder(BatchBody).decode
+_event_body = msgspec.json.Decoder(EventBody)
+_batch_body = msgspec.json.Decoder(BatchBody)
+_loose_event_body = msgspec.json.Decoder(LooseEventBody)
+_loose_batch_body = msgspec.json.Decoder(LooseBatchBody)
 _string = msgspec.json.Decoder(str).decode
 _NOTHING: frozenset[str] = frozenset()
 
@@ -52,21 +70,25 @@ _NOTHING: frozenset[str] = frozenset()
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 
-def read_event(app: App, body: bytes) -> Event:
-    """Raises ``Refused`` with 400 or 413."""
+def _decode(usual: msgspec.json.Decoder[T], loose: msgspec.json.Decoder[U], body: bytes) -> T | U:
+    """Raises ``Refused`` with 400."""
     try:
-        content = _decode_event(body)
+        try:
+            return usual.decode(body)
+        except msgspec.ValidationError:
+            return loose.decode(body)
     except _UNREADABLE as error:
         raise Refused(400, f"The body cannot be read: {error}") from None
-    return _event(app, content)
+
+
+def read_event(app: App, body: bytes) -> Event:
+    """Raises ``Refused`` with 400 or 413."""
+    return _event(app, _decode(_event_body, _loose_event_body, body))
 
 
 def read_batch(app: App, body: bytes) -> list[Event]:
     """Raises ``Refused`` with 400 or 413: all of a batch is published, or nothing."""
-    try:
-        batch = _decode_batch(body).batch
-    except _UNREADABLE as error:
-        raise Refused(400, f"The body cannot be read: {error}") from None
+    batch = _decode(_batch_body, _loose_batch_body, body).batch
     if len(batch) > app.max_batch:
         raise Refused(400, f"A batch has at most {app.max_batch} events")
     for content in batch:
@@ -75,35 +97,33 @@ def read_batch(app: App, body: bytes) -> list[Event]:
     return [_event(app, content) for content in batch]
 
 
-def _event(app: App, content: EventBody) -> Event:
-    name = content.name
+def _event(app: App, content: EventBody | LooseEventBody) -> Event:
+    name, socket_id = content.name, content.socket_id or None
     if not 0 < len(name) <= MAX_EVENT_NAME:
         raise Refused(400, f"The name of an event has 1 to {MAX_EVENT_NAME} characters")
-    socket_id = content.socket_id or None
     if socket_id is not None and not _SOCKET_ID.fullmatch(socket_id):
         raise Refused(400, "socket_id must look like 123.456")
-    data = _data(app, content.data)
-    publications = [Publication(app.id, channel, name, data, socket_id) for channel in _channels(app, content)]
-    return Event(publications, read_info(content.info, CHANNEL_INFO) if content.info else _NOTHING)
-
-
-def _data(app: App, raw: msgspec.Raw) -> str:
-    """A string, as the protocol has it; what else came as JSON is passed on as the text it was."""
-    token = bytes(raw)
-    if not token:
-        raise Refused(400, "The event has no data")
-    try:
-        text = _string(token) if token.startswith(b'"') else token.decode()
-    except _UNREADABLE as error:
-        raise Refused(400, f"The data cannot be read: {error}") from None
-    limit = app.max_message_size
+    data, limit = content.data, app.max_message_size
+    text = data if isinstance(data, str) else _text(data)
     # No character has more bytes than four; most data is far from the limit.
     if len(text) * 4 > limit and len(text.encode()) > limit:
         raise Refused(413, f"The data of one event has at most {limit} bytes")
-    return text
+    publications = [Publication(app.id, channel, name, text, socket_id) for channel in _channels(app, content)]
+    return Event(publications, read_info(content.info, CHANNEL_INFO) if content.info else _NOTHING)
 
 
-def _channels(app: App, content: EventBody) -> list[str]:
+def _text(data: msgspec.Raw | msgspec.UnsetType) -> str:
+    """Other JSON is passed on as the text it was."""
+    if isinstance(data, msgspec.UnsetType):
+        raise Refused(400, "The event has no data")
+    token = bytes(data)
+    try:
+        return _string(token) if token.startswith(b'"') else token.decode()
+    except _UNREADABLE as error:
+        raise Refused(400, f"The data cannot be read: {error}") from None
+
+
+def _channels(app: App, content: EventBody | LooseEventBody) -> list[str]:
     channels = content.channels
     if channels is None:
         channels = [] if content.channel is None else [content.channel]

@@ -12,7 +12,7 @@ import msgspec
 from kanal.realtime.api.answers import EMPTY, EMPTY_LOCAL, Answer, Refused, answer
 from kanal.realtime.api.bodies import Event, check_channel, check_object, read_batch, read_event
 from kanal.realtime.api.queries import Queries
-from kanal.realtime.api.signature import Parameters, Signer, check, check_body, parse_query
+from kanal.realtime.api.signature import Parameters, Signer, check, check_body, check_ordinary, parse_query
 from kanal.realtime.apps import App
 from kanal.realtime.brokers.memory import MemoryBroker
 from kanal.realtime.hub import Hub
@@ -27,7 +27,7 @@ _METHODS = {
     "users": "GET",
     "terminate_connections": "POST",
 }
-_ROUTES = 1_000  # paths that are remembered; most calls come by the same few
+_KNOWN = 1_000  # paths that are remembered; most calls come by the same few
 _TOP = frozenset({"events", "batch_events", "channels"})
 
 
@@ -67,18 +67,13 @@ class Api:
             "terminate_connections": self._terminate,
         }
         self._signers: dict[str, Signer] = {}
-        self._routes: dict[tuple[str, str], Route] = {}
+        self._known: dict[bytes, tuple[Route, bytes]] = {}
         # Publishing in one process never waits, and a task for each call would be half of what a call costs.
         self._waits = not isinstance(hub.broker, MemoryBroker)
 
     def open(self, method: str, path: str, query: str) -> Call:
         """``path`` and ``query`` as sent. Raises ``Refused``: 400, 401, 403, 404, 405."""
-        route = self._routes.get((method, path))
-        if route is None:
-            route = find_route(method, path)
-            if len(self._routes) >= _ROUTES:
-                self._routes.clear()
-            self._routes[method, path] = route
+        route = find_route(method, path)
         parameters = parse_query(query)
         apps = self._hub.apps
         app = apps.by_id(route.app_id) if route.app_id else apps.by_key(parameters.get("auth_key", ""))
@@ -87,7 +82,24 @@ class Api:
         check(self._signer(app), method, path, parameters, self._now())
         if not app.enabled:
             raise Refused(403, "The app is disabled")
+        if route.app_id:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[f"{method} {path}".encode()] = (route, f"{method}\n{path}\n".encode())
         return Call(route.name, app, route.subject, parameters)
+
+    def open_ordinary(self, first: bytes, query: bytes) -> Call | None:
+        """What ``open`` would answer for an ordinary call of a kind that was made before; ``None``: ask ``open``.
+
+        ``first`` is method and path as they stand in the first line of a request, ``POST /apps/1001/events``.
+        """
+        known = self._known.get(first)
+        app = None if known is None else self._hub.apps.by_id(known[0].app_id)
+        if known is None or app is None or not app.enabled:
+            return None
+        route, beginning = known
+        parameters = check_ordinary(self._signer(app), beginning, query, self._now())
+        return None if parameters is None else Call(route.name, app, route.subject, parameters)
 
     def carry_out(self, call: Call, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
         """The answer, or what has to be awaited for it. Both this and the coroutine raise ``Refused``."""

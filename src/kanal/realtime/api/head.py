@@ -15,7 +15,7 @@ _THAT_MATTER = re.compile(
     rb"\r\n(content-length|connection|transfer-encoding|expect|upgrade|te|trailer):([^\r\n]*)", re.IGNORECASE
 )
 _METHODS = {b"GET": "GET", b"POST": "POST"}
-_VERSION = b" HTTP/1.1"
+VERSION = b" HTTP/1.1"
 
 
 class Line(NamedTuple):
@@ -35,9 +35,9 @@ class Fields(NamedTuple):
 def parse_line(line: bytes) -> Line | None:
     """The first line of a head; ``None`` when it is not an ordinary one."""
     method, _, rest = line.partition(b" ")
-    if method not in _METHODS or not rest.startswith(b"/") or not rest.endswith(_VERSION) or not rest.isascii():
+    if method not in _METHODS or not rest.startswith(b"/") or not rest.endswith(VERSION) or not rest.isascii():
         return None
-    target = rest[: -len(_VERSION)].decode("ascii")
+    target = rest[: -len(VERSION)].decode("ascii")
     if " " in target or not target.isprintable():
         return None
     path, _, query = target.partition("?")

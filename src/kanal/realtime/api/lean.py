@@ -15,8 +15,9 @@ from uvicorn.server import ServerState
 
 from kanal.realtime.api.answers import Answer, Refused
 from kanal.realtime.api.core import Api, Call, is_call
-from kanal.realtime.api.head import Fields, Line, parse_fields, parse_line
+from kanal.realtime.api.head import VERSION, Fields, Line, parse_fields, parse_line
 from kanal.realtime.api.render import Renderer
+from kanal.realtime.apps import LEAST_BODY_LIMIT
 
 PREFIXES = (b"POST /apps/", b"GET /apps/", b"POST /users/")
 MAX_HEAD = 16 * 1024
@@ -133,23 +134,35 @@ class LeanHttp(asyncio.Protocol):
             block = data[line_end:head_end]
             if block != self._block:  # a client's headers are the same from call to call, as long as the sizes are
                 self._block, self._fields = block, parse_fields(block)
-            line, fields = parse_line(data[start:line_end]), self._fields
-            if line is None or fields is None or not is_call(line.path):
+            fields, line = self._fields, data[start:line_end]
+            body = b"" if fields is None else data[head_end + 4 : head_end + 4 + fields.size]
+            if fields is not None and (call := self._known_call(line)) is not None:
+                going_on = self._begin(call, fields, body)
+            elif fields is not None and (asked := parse_line(line)) is not None and is_call(asked.path):
+                going_on = self._open(asked, fields, body)
+            else:
                 self._leave()
                 self._hand_over(data[start:])
                 return
-            start = head_end + 4
-            if not self._begin(line, fields, data[start : start + fields.size]):
+            if not going_on:
                 return
-            start += fields.size
+            start = head_end + 4 + fields.size
 
-    def _begin(self, line: Line, fields: Fields, body: bytes) -> bool:
-        """Whether the request was dealt with, and another may follow."""
+    def _known_call(self, line: bytes) -> Call | None:
+        first, _, rest = line.partition(b"?")
+        return self._api.open_ordinary(first, rest[: -len(VERSION)]) if rest.endswith(VERSION) else None
+
+    def _open(self, line: Line, fields: Fields, body: bytes) -> bool:
         try:
             call = self._api.open(line.method, line.path, line.query)
-            if fields.size > call.app.max_body_size:
-                raise Refused(413, f"The body of a call has at most {call.app.max_body_size} bytes")
         except Refused as refusal:
+            return self._refuse(refusal, fields, whole=len(body) == fields.size)
+        return self._begin(call, fields, body)
+
+    def _begin(self, call: Call, fields: Fields, body: bytes) -> bool:
+        """Whether the request was dealt with, and another may follow."""
+        if fields.size > LEAST_BODY_LIMIT and fields.size > call.app.max_body_size:
+            refusal = Refused(413, f"The body of a call has at most {call.app.max_body_size} bytes")
             return self._refuse(refusal, fields, whole=len(body) == fields.size)
         if len(body) < fields.size:
             # Whoever is here has signed the call, so that strangers do not make us keep anything.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from urllib.parse import unquote, unquote_plus
 
@@ -19,6 +20,11 @@ MAX_PARAMETERS = 64
 
 Parameters = dict[str, str]
 
+# What official SDKs send with most calls, in their order: the signature sorted in among the others, or at the end.
+_ORDINARY = re.compile(
+    rb"auth_key=([^&%+]*)(?:&auth_signature=([0-9a-f]{64}))?&auth_timestamp=([0-9]{1,12})&auth_version=1\.0"
+    rb"(?:&body_md5=([0-9a-f]{32}))?(?:&auth_signature=([0-9a-f]{64}))?"
+)
 _BLOCK = 64  # bytes, of SHA-256
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
@@ -27,10 +33,11 @@ _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 class Signer:
     """An app's credentials: HMAC-SHA256 (RFC 2104) with the secret's part done once, which is most of it for short texts."""
 
-    __slots__ = ("_inner", "_outer", "key", "secret")
+    __slots__ = ("_inner", "_outer", "key", "key_bytes", "secret")
 
     def __init__(self, app_key: str, secret: str) -> None:
         self.key = app_key
+        self.key_bytes = app_key.encode()
         self.secret = secret
         key = secret.encode()
         if len(key) > _BLOCK:
@@ -93,6 +100,29 @@ def check(signer: Signer, method: str, path: str, parameters: Mapping[str, str],
 def _signed(signer: Signer, given: str, text: str) -> bool:
     # Characters beyond ASCII are no hex digits; a lone surrogate, which no request can contain, is as wrong as any other.
     return given.isascii() and hmac.compare_digest(signer.sign(text.encode(errors="replace")), given)
+
+
+def check_ordinary(signer: Signer, beginning: bytes, query: bytes, now: float) -> Parameters | None:
+    """Of an ordinary query that is rightly signed, the parameters a call needs beyond ``check``; ``None`` for any other.
+
+    The same as ``parse_query`` and ``check`` together, at a third of the cost; what it does not accept they judge and
+    word. ``beginning`` is ``METHOD\\npath\\n``.
+    """
+    match = _ORDINARY.fullmatch(query)
+    if match is None:
+        return None
+    key, within, timestamp, body_md5, last = match.groups()
+    if within is None and last is not None:
+        given, signed = last, query[: match.start(5) - 16]
+    elif within is not None and last is None:
+        given, signed = within, query[: match.start(2) - 16] + query[match.end(2) :]
+    else:
+        return None
+    if key != signer.key_bytes or abs(now - int(timestamp)) > TOLERANCE:
+        return None
+    if not hmac.compare_digest(signer.sign(beginning + signed).encode(), given):
+        return None
+    return {} if body_md5 is None else {"body_md5": body_md5.decode()}
 
 
 def check_body(parameters: Mapping[str, str], body: bytes) -> None:
