@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 
-from kanal.realtime.apps import App, StaticApps
+from kanal.realtime.apps import App, AppSource, StaticApps
 from kanal.realtime.brokers.base import Broker
 from kanal.realtime.brokers.memory import MemoryBroker
 from kanal.realtime.front import Front
@@ -230,6 +230,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 @asynccontextmanager
 async def running(
     *apps: App,
+    source: AppSource | None = None,
     broker: Broker | None = None,
     handshake_timeout: float = 10.0,
     request_timeout: float = 10.0,
@@ -237,7 +238,7 @@ async def running(
     http: Callable[[Front], Any] | None = None,
     **hub_settings: Any,
 ) -> AsyncIterator[Running]:
-    hub = Hub(StaticApps(apps or (APP,)), broker or MemoryBroker(), **hub_settings)
+    hub = Hub(source or StaticApps(apps or (APP,)), broker or MemoryBroker(), **hub_settings)
     front = Front(hub, handshake_timeout=handshake_timeout, request_timeout=request_timeout)
     settings = {"lifespan": "off", "log_config": None, "access_log": False} | (config or {})
     with socket.create_server(("127.0.0.1", 0)) as listener:
