@@ -7,6 +7,7 @@ calls (see ``head``); the first that is not goes to uvicorn, with the connection
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -54,6 +55,8 @@ class LeanHttp(asyncio.Protocol):
         self._render = endpoint.renderer(state).render
         self._connections: set[Any] = state.connections  # for uvicorn to shut down
         self._hand_over = hand_over
+        self._descriptor = -1  # to write to while the transport holds nothing; TLS has none
+        self._out: list[bytes] = []
         self._rest = b""
         self._block = b""
         self._fields: Fields | None = None
@@ -71,6 +74,8 @@ class LeanHttp(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # uvloop's are unrelated classes
+        if transport.get_extra_info("ssl_object") is None:
+            self._descriptor = transport.get_extra_info("socket").fileno()
         self._loop = asyncio.get_running_loop()
         self._heard = self._loop.time()
         self._idle = self._loop.call_later(self._endpoint.keep_alive, self._look_idle)
@@ -87,6 +92,8 @@ class LeanHttp(asyncio.Protocol):
                 self._body_arrived()
         else:
             self._serve(self._rest + data if self._rest else data)
+        if self._out:
+            self._flush()
 
     def pause_writing(self) -> None:
         """Somebody sends calls and reads no answers: no more of them are taken."""
@@ -141,6 +148,7 @@ class LeanHttp(asyncio.Protocol):
             elif fields is not None and (asked := parse_line(line)) is not None and is_call(asked.path):
                 going_on = self._open(asked, fields, body)
             else:
+                self._flush()
                 self._leave()
                 self._hand_over(data[start:])
                 return
@@ -209,6 +217,7 @@ class LeanHttp(asyncio.Protocol):
             given = Refused(500, "Something went wrong here").answer
         self._task = None
         self._answer(self._api.count(call, given), fields)
+        self._flush()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -216,13 +225,31 @@ class LeanHttp(asyncio.Protocol):
             return
         self._transport.resume_reading()
         self._serve(self._rest)
+        self._flush()
 
     def _answer(self, given: Answer, fields: Fields) -> None:
         close = fields.close or self._closing or self._endpoint.draining
-        self._transport.write(self._render(given, close=close))
+        self._out.append(self._render(given, close=close))
         if close:
             self._closing = True
+            self._flush()
             self._transport.close()
+
+    def _flush(self) -> None:
+        """Answers to requests that came together leave together, by one system call."""
+        out = self._out
+        if not out or self._transport.is_closing():
+            return
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        written = 0
+        if self._descriptor >= 0 and not self._transport.get_write_buffer_size():
+            try:
+                written = os.write(self._descriptor, data)
+            except OSError:  # full, or the peer is gone: the transport's business
+                written = 0
+        if written < len(data):
+            self._transport.write(data[written:])
 
     def _refuse(self, refusal: Refused, fields: Fields, *, whole: bool) -> bool:
         given = self._api.count(None, refusal.answer)
@@ -230,7 +257,8 @@ class LeanHttp(asyncio.Protocol):
             self._answer(given, fields)
             return not self._closing
         self._closing = True
-        self._transport.write(self._render(given, close=True))
+        self._out.append(self._render(given, close=True))
+        self._flush()
         self._loop.call_later(LINGER, self._transport.close)
         return False
 
