@@ -14,7 +14,7 @@ from bench.realtime.peers import PEERS, MissingError
 from bench.realtime.targets import CLIENT_CORE, SERVER_CORE, Address, Credentials, Launcher, floors, kanal
 
 SOCKETS = 6_000  # descriptors that server and client need each
-QUICK = (2, 1.5)  # rounds, seconds: under five minutes, floors and Kanal only
+QUICK = (3, 1.5)  # rounds, seconds: under five minutes, floors and Kanal only
 FULL = (5, 3.0)
 
 
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     campaign = Campaign()
     launchers: list[Launcher] = [*floors(programs.floor), kanal(), *_peers(chosen, campaign)]
+    if chosen.broker:
+        launchers.append(kanal(chosen.broker))
     rounds, seconds = QUICK if chosen.quick else FULL
     rounds, seconds = chosen.rounds or rounds, chosen.seconds or seconds
     started = time.monotonic()
@@ -61,6 +63,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--peer", action="append", default=[], metavar="NAME=URL", help="soketi=ws://127.0.0.1:6001/app/KEY"
     )
     parser.add_argument("--peer-app", metavar="ID:KEY:SECRET", help="for the HTTP API and the channels of --peer")
+    parser.add_argument("--broker", metavar="URL", help="Kanal once more, over this: redis://127.0.0.1:6379/0")
     return parser.parse_args(arguments)
 
 

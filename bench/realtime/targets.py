@@ -99,14 +99,21 @@ class Address:
 Launcher = Command | Address
 
 
-def kanal() -> Command:
-    """`kanal realtime` of this tree, with everything on and one app whose client events are not limited."""
+def kanal(broker: str = "") -> Command:
+    """`kanal realtime` of this tree, with everything on and one app whose client events are not limited.
+
+    ``broker`` is the address of one; it is not pinned, and what it needs beside the server is seen as others' time.
+    """
     known = Credentials()
     app = {"id": known.app_id, "key": known.key, "secret": known.secret, "client_event_rate": 10**9}
-    environment = (("KANAL_PORT", "{port}"), ("KANAL_REALTIME_APPS", json.dumps([app])))
-    return Command(
-        "kanal", [sys.executable, "-m", "kanal.entrypoints.cli", "realtime"], api=True, environment=environment
+    environment = (
+        ("KANAL_PORT", "{port}"),
+        ("KANAL_REALTIME_APPS", json.dumps([app])),
+        ("KANAL_REALTIME_BROKER_URL", broker),
+        ("KANAL_REALTIME_PREFIX", "bench:"),
     )
+    name = f"kanal, {broker.partition(':')[0]}" if broker else "kanal"
+    return Command(name, [sys.executable, "-m", "kanal.entrypoints.cli", "realtime"], api=True, environment=environment)
 
 
 def floors(program: Path) -> list[Command]:

@@ -8,7 +8,6 @@ nothing when quiet, tenfold under load.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -72,7 +71,7 @@ class Audience:
             for skipped in skips.values():
                 messages -= len(skipped)
                 size -= len(data) if len(skipped) == len(frames) else sum(len(frames[index]) for index in skipped)
-            descriptors, indirect = self._without(skips)
+            descriptors, indirect = self._without(skips, descriptors, indirect)
         self.sent += messages
         self.stats.messages_out += messages
         self.stats.bytes_out += size
@@ -89,14 +88,16 @@ class Audience:
             self._indirect = [each for each in self.connections if not each.in_list]
         return descriptors
 
-    def _without(self, skips: dict[Connection, list[int]]) -> tuple[list[int], list[Connection]]:
-        """``_listed`` and ``_indirect`` less these; mostly it is one, who sends client events."""
-        descriptors, indirect = self._listed(), self._indirect
+    @staticmethod
+    def _without(
+        skips: dict[Connection, list[int]], descriptors: list[int], indirect: list[Connection]
+    ) -> tuple[list[int], list[Connection]]:
+        """The lists less these; mostly it is one, who sends client events."""
         if len(skips) == 1:
-            descriptors = descriptors.copy()
-            (fd,) = (each.fd for each in skips)
-            with contextlib.suppress(ValueError):  # it is an indirect one
-                descriptors.remove(fd)
+            only = next(iter(skips))
+            if only.in_list and only.fd in descriptors:
+                descriptors = descriptors.copy()
+                descriptors.remove(only.fd)
         else:
             apart = {each.fd for each in skips}
             descriptors = [fd for fd in descriptors if fd not in apart]

@@ -203,8 +203,9 @@ class Hub:
         return connection
 
     def received(self, connection: Connection, payload: bytes) -> None:
-        connection.stats.messages_in += 1
-        connection.stats.bytes_in += len(payload)
+        stats = connection.stats
+        stats.messages_in += 1
+        stats.bytes_in += len(payload)
         effects = connection.machine.receive(payload, asyncio.get_running_loop().time())
         if effects:
             self.apply(connection, effects)

@@ -71,17 +71,17 @@ class Socket(asyncio.Protocol):
     def _take(self, messages: Iterable[tuple[int, bytes]]) -> None:
         hub, connection = self._hub, self._connection
         for kind, payload in messages:
-            if kind == CLOSE:
+            if kind == TEXT and connection is not None:
+                hub.received(connection, payload)
+            elif kind == CLOSE:
                 # Subscriptions end here, not when TCP does: a client that comes back at once must not meet itself.
                 if connection is not None:
                     hub.closed(connection, errors.CLOSE_NORMAL)
                 self._deaf = True
                 self._transport.close()
                 return
-            if connection is None or connection.closed:
+            elif connection is None or connection.closed:
                 continue
-            if kind == TEXT:
-                hub.received(connection, payload)
             elif kind == PING:
                 connection.machine.heard(asyncio.get_running_loop().time())
                 connection.send(pong_frame(payload))
