@@ -47,7 +47,7 @@ def configuration() -> None:
         "# Configuration",
         "",
         "Every setting is an environment variable; a file `.env` in the working folder is read too. Nothing is required",
-        "on a laptop. This page is generated from `src/kanal/settings.py` (`make generate`).",
+        "on a laptop. This page is generated from `src/kanal/settings/sections.py` (`make generate`).",
         "",
     ]
     for name, section in SECTIONS.items():
@@ -63,7 +63,7 @@ def env() -> None:
     """A template for `.env`."""
     from kanal.settings import SECTIONS
 
-    lines = ["# Copy to .env and uncomment what you change. Generated from src/kanal/settings.py."]
+    lines = ["# Copy to .env and uncomment what you change. Generated from src/kanal/settings/sections.py."]
     for section in SECTIONS.values():
         lines += ["", f"# {(section.__doc__ or '').strip()}"]
         for variable, default, doc in _rows(section):
