@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -71,8 +71,9 @@ class _Stage:
         await self._people()
         await self._rooms()
         await self._date_back()
-        for line in sorted((*story.TALK, *story.DIRECT_TALK), key=lambda one: -one.minutes_ago):
-            await self._say(line)
+        now = clock.now()
+        for line in sorted((*story.TALK, *story.DIRECT_TALK), key=lambda one: one.said_at(now)):
+            await self._say(line, line.said_at(now))
         await self._read()
         log.info("demo.made", people=len(self.people), rooms=len(self.rooms))
 
@@ -111,6 +112,9 @@ class _Stage:
                 await members.add_member(session, SYSTEM, user=user, role=Role(person.role))
         for key, user_id in ids.items():
             self.people[key] = await access_of(self.database, self.workspace_id, user_id)
+        async with self.database.transaction(self.workspace_id) as session:
+            founder = self.people[story.PEOPLE[0].key]
+            await workspaces.update_workspace(session, founder, settings={"timezone": story.ZONE})
 
     async def _rooms(self) -> None:
         founder = self.people[story.PEOPLE[0].key]
@@ -150,7 +154,7 @@ class _Stage:
                 },
             )
 
-    async def _say(self, line: Line) -> None:
+    async def _say(self, line: Line, at: datetime) -> None:
         author = self.people[line.who]
         text = line.text.replace("@all", "<@all>")
         for key, person in self.people.items():
@@ -166,7 +170,7 @@ class _Stage:
             parent_id=self.said.get(line.reply_to),
             quote_id=self.said.get(line.quotes),
             attachment_ids=attachments,
-            sent_at=clock.now_milliseconds() - line.minutes_ago * 60_000,
+            sent_at=clock.to_milliseconds(at),
         )
         async with self.database.transaction(self.workspace_id) as session:
             sent = (await send_messages(session, [outgoing]))[0]

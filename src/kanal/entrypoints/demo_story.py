@@ -1,14 +1,17 @@
 """The demo workspace's people and what they talk about: a coffee roaster with shops in Bandung and Tokyo.
 
 ``PEOPLE``: key, name, e-mail, role, locale. ``ROOMS``: key, name, topic, visibility, members. ``TALK``: lines in the
-order they were said: minutes before now, room, who, text, and what hangs on it. ``@key`` in a text is a mention.
+order they were said: when, room, who, text, and what hangs on it. ``@key`` in a text is a mention.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta, timezone
 
 WORKSPACE = "Kopi Nusantara"
+ZONE = "Asia/Jakarta"
+WIB = timezone(timedelta(hours=7))  # the same zone, which has no summer time, without the system's table of zones
 PASSWORD = "kopi-nusantara"  # noqa: S105 - printed at start, for a demo on one's own machine
 
 
@@ -31,10 +34,20 @@ class DemoRoom:
 
 
 @dataclass(frozen=True)
-class Line:
-    """``label`` names a line so that a later one can answer (``reply_to``) or quote it."""
+class Before:
+    """So many days before today, at an hour at which people in Bandung and Tokyo work. Before the evening: what was said
+    minutes ago may be from yesterday, and comes after it."""
 
-    minutes_ago: int
+    days: int
+    at: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """``when``: minutes ago, or an earlier day. ``label`` names a line so that a later one can answer (``reply_to``) or
+    quote it."""
+
+    when: int | Before
     room: str
     who: str
     text: str
@@ -43,6 +56,12 @@ class Line:
     quotes: str = ""
     picture: bool = False
     reactions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def said_at(self, now: datetime) -> datetime:
+        if isinstance(self.when, int):
+            return now - timedelta(minutes=self.when)
+        day = now.astimezone(WIB).date() - timedelta(days=self.when.days)
+        return datetime.combine(day, time.fromisoformat(self.when.at), WIB)
 
 
 PEOPLE = (
@@ -69,11 +88,9 @@ ROOMS = (
 )
 DIRECT = (("sari", "budi"), ("sari", "misaki"), ("james", "misaki"), ("budi", "dewi"))
 
-DAY = 1440
-
 TALK = (
     Line(
-        3 * DAY + 200,
+        Before(3, "08:05"),
         "umum",
         "sari",
         "Selamat pagi semuanya! ☕ Mulai hari ini kita pindah ke **Kanal**. Grup lama ditutup hari Jumat.",
@@ -81,36 +98,36 @@ TALK = (
         reactions={"🎉": ("budi", "dewi", "andi", "james"), "❤️": ("misaki",)},
     ),
     Line(
-        3 * DAY + 196,
+        Before(3, "08:09"),
         "umum",
         "james",
         'Finally one place for everything. No more "which group was that in?" 😄',
         reactions={"😂": ("budi", "sari")},
     ),
     Line(
-        3 * DAY + 191,
+        Before(3, "08:14"),
         "umum",
         "misaki",
         "おはようございます。東京からもよろしくお願いします 🙇‍♀️",
         reactions={"👋": ("sari", "james", "kenji")},
     ),
     Line(
-        3 * DAY + 150,
+        Before(3, "08:40"),
         "umum",
         "budi",
         "Panduan singkat:\n\n- **Ctrl+K** untuk pindah ke mana saja\n- ketik `@` untuk menyebut seseorang\n- balas di *utas* supaya ruang tetap rapi",
         reactions={"👍": ("dewi", "andi")},
     ),
-    Line(3 * DAY + 90, "roast", "andi", "New washed lot from Gayo is in. First sample roast this afternoon."),
+    Line(Before(3, "09:30"), "roast", "andi", "New washed lot from Gayo is in. First sample roast this afternoon."),
     Line(
-        3 * DAY + 30,
+        Before(3, "10:15"),
         "roast",
         "sari",
         "Excellent. Keep the drop temperature a little lower than last time, that one lost its florals.",
         reactions={"👌": ("andi",)},
     ),
     Line(
-        2 * DAY + 420,
+        Before(2, "13:20"),
         "roast",
         "andi",
         "Curve of batch 214. First crack at 8:40, dropped at 10:05.",
@@ -118,18 +135,18 @@ TALK = (
         picture=True,
         reactions={"🔥": ("sari", "misaki")},
     ),
-    Line(2 * DAY + 410, "roast", "misaki", "Beautiful. とても良い香りが出そうですね。", reply_to="curve"),
-    Line(2 * DAY + 402, "roast", "sari", "Cupping tomorrow at 10. Please save 200 g.", reply_to="curve"),
-    Line(2 * DAY + 399, "roast", "andi", "Siap, sudah saya sisihkan.", reply_to="curve"),
+    Line(Before(2, "13:28"), "roast", "misaki", "Beautiful. とても良い香りが出そうですね。", reply_to="curve"),
+    Line(Before(2, "13:35"), "roast", "sari", "Cupping tomorrow at 10. Please save 200 g.", reply_to="curve"),
+    Line(Before(2, "13:38"), "roast", "andi", "Siap, sudah saya sisihkan.", reply_to="curve"),
     Line(
-        2 * DAY + 300,
+        Before(2, "14:40"),
         "gudang",
         "andi",
         "Stok *Toraja 1 kg* tinggal 34 kantong. @budi perlu pesan kemasan lagi?",
         label="stock",
     ),
     Line(
-        2 * DAY + 288,
+        Before(2, "14:52"),
         "gudang",
         "budi",
         "Sudah saya pesan 500, datang hari Kamis.",
@@ -137,47 +154,54 @@ TALK = (
         reactions={"🙏": ("andi",)},
     ),
     Line(
-        2 * DAY + 200,
+        Before(2, "16:05"),
         "tokyo",
         "misaki",
         "表参道店の週末売上です：\n\n1. ドリップバッグ 128 個\n2. ガヨ 200 g 46 袋\n3. 水出し用 31 袋",
         reactions={"👏": ("sari", "kenji")},
     ),
-    Line(2 * DAY + 188, "tokyo", "kenji", "水出しは来月からもっと伸びそうですね。"),
-    Line(2 * DAY + 170, "tokyo", "sari", "Terima kasih 美咲さん！ Luar biasa 🎌"),
+    Line(Before(2, "16:17"), "tokyo", "kenji", "水出しは来月からもっと伸びそうですね。"),
+    Line(Before(2, "16:35"), "tokyo", "sari", "Terima kasih 美咲さん！ Luar biasa 🎌"),
     Line(
-        DAY + 520,
+        Before(1, "09:10"),
         "care",
         "dewi",
         "Ada pelanggan menerima biji, padahal pesan giling. Kirim ulang atau refund?",
         label="grind",
     ),
     Line(
-        DAY + 512,
+        Before(1, "09:18"),
         "care",
         "james",
         "Send the ground one today and let her keep the beans. Cheaper than a bad review.",
         reply_to="grind",
     ),
-    Line(DAY + 509, "care", "dewi", "Setuju, saya proses sekarang 👍", reply_to="grind"),
+    Line(Before(1, "09:21"), "care", "dewi", "Setuju, saya proses sekarang 👍", reply_to="grind"),
     Line(
-        DAY + 500,
+        Before(1, "09:30"),
         "care",
         "sari",
         "Good call. Let's make that the rule: *wrong grind → resend, no questions*.",
         reply_to="grind",
     ),
     Line(
-        DAY + 410,
+        Before(1, "11:00"),
         "care",
         "james",
         "Refund template, please reuse:\n\n```\nHi {name}, I'm sorry about order {number}.\nYour refund of {amount} is on its way.\n```",
         reactions={"💯": ("dewi",)},
     ),
-    Line(DAY + 300, "gudang", "dewi", "Kurir sore ini jam 15.30, bukan 16.00. Tolong paket ekspor siap lebih awal ya."),
-    Line(DAY + 292, "gudang", "andi", "Noted. 12 paket Tokyo, 3 paket Singapura."),
-    Line(DAY + 120, "kantor", "budi", "Draf anggaran Q1 sudah saya unggah ke drive. Bagian logistik naik 6 %."),
-    Line(DAY + 100, "kantor", "sari", "Oke, kita bahas besok pagi sebelum rapat umum."),
+    Line(
+        Before(1, "13:05"),
+        "gudang",
+        "dewi",
+        "Kurir sore ini jam 15.30, bukan 16.00. Tolong paket ekspor siap lebih awal ya.",
+    ),
+    Line(Before(1, "13:13"), "gudang", "andi", "Noted. 12 paket Tokyo, 3 paket Singapura."),
+    Line(
+        Before(1, "16:10"), "kantor", "budi", "Draf anggaran Q1 sudah saya unggah ke drive. Bagian logistik naik 6 %."
+    ),
+    Line(Before(1, "16:30"), "kantor", "sari", "Oke, kita bahas besok pagi sebelum rapat umum."),
     Line(
         190,
         "umum",
