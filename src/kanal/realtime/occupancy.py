@@ -2,7 +2,7 @@
 
 Every node registers in the broker's census the names that are in use on it; the census answers who was the first and who
 the last. A name stays registered for ``LINGER`` after its last use here, so that whoever comes back within it, on any node,
-changes nothing. Why it behaves as it does while the broker is away: ``docs/decisions/0013-webhooks-by-census.md``.
+changes nothing. Why it behaves as it does while the broker is away: ``docs/decisions/0014-webhooks-by-census.md``.
 """
 
 from __future__ import annotations
