@@ -83,6 +83,8 @@ PAGES = (
     MainPage("members", "Dewi Lestari", "members"),
     MainPage("audit", "Audit log", "audit"),
     MainPage("mail", "Outgoing", "admin/mail"),
+    MainPage("realtime", "Channels of app", "admin/realtime"),
+    MainPage("realtime-tail", "Waiting for events", "admin/realtime?app=1&channel=quiet"),
     MainPage("settings", "Settings", "settings"),
     MainPage("profile", "Others see it beside your messages.", "settings/profile"),
     MainPage("password", "Changing it signs you out", "settings/password"),

@@ -61,7 +61,7 @@ def at(request: pytest.FixtureRequest, visitors: Visitors) -> Iterator[Callable[
     visitors.check()
 
 
-def _violations(person: Person, axe: str, off: tuple[str, ...]) -> list[str]:
+def violations(person: Person, axe: str, off: tuple[str, ...]) -> list[str]:
     found: list[dict[str, Any]] = person.page.evaluate(
         """async ([source, off]) => {
             if (!window.axe) (0, eval)(source)
@@ -84,11 +84,11 @@ def test_axe_finds_nothing_serious(at: Callable[..., Person], axe: str, page: Ma
     person = at(page, "desk")
     person.page.emulate_media(color_scheme="light")
     show(person, page)
-    found = [f"light {one}" for one in _violations(person, axe, page.axe_off)]
+    found = [f"light {one}" for one in violations(person, axe, page.axe_off)]
     person.page.emulate_media(color_scheme="dark")
     expect(person.page.locator("html")).to_have_css("color-scheme", re.compile("dark"))
     person.settled()
-    found += [f"dark {one}" for one in _violations(person, axe, page.axe_off)]
+    found += [f"dark {one}" for one in violations(person, axe, page.axe_off)]
     assert found == []
 
 

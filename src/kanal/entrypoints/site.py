@@ -13,7 +13,7 @@ from kanal.entrypoints.static_files import find
 NOT_BUILT = (
     "<!doctype html><meta charset=utf-8><title>Kanal</title><p>The web app is not built. Run <code>make web</code>."
 )
-ELSEWHERE = ("api/", "app/", "apps/", "broadcasting/", "console.html", "health/")
+ELSEWHERE = ("api/", "app/", "apps/", "broadcasting/", "console/", "console.html", "health/")
 
 
 @route(["/", "/{path:path}"], http_method=["GET", "HEAD"], include_in_schema=False, sync_to_thread=False)

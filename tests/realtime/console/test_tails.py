@@ -152,5 +152,6 @@ async def test_long_data_is_cut_and_its_length_told() -> None:
         source.say(_text("x" * (MAX_DATA + 5)))
         batch = await anext(batches)
         assert batch is not None
-        assert (len(batch.events[0].data), batch.events[0].size) == (MAX_DATA, MAX_DATA + 5)
+        (event,) = batch.events
+        assert (len(event.data), event.size, event.cut) == (MAX_DATA, MAX_DATA + 5, True)
         await batches.aclose()

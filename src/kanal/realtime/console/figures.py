@@ -119,9 +119,11 @@ class TailedEvent(msgspec.Struct, kw_only=True):
     """Milliseconds of the epoch."""
     event: str
     data: str
-    """As the client gets it; usually JSON. May be the beginning only, see ``size``."""
+    """As the client gets it; usually JSON."""
     size: int
     """Characters of the whole data."""
+    cut: bool
+    """``data`` is only the beginning."""
     user_id: str | None = None
     """Of a client event on a presence channel."""
 

@@ -117,6 +117,7 @@ def _read(text: bytes) -> TailedEvent:
         event=message.event,
         data=data[:MAX_DATA],
         size=len(data),
+        cut=len(data) > MAX_DATA,
         user_id=message.user_id,
     )
 

@@ -183,7 +183,7 @@ def _table(first: str, *others: str) -> Table:
 def event_line(event: TailedEvent) -> str:
     """``12:03:04.120 event data``; the data on one line, as it came."""
     moment = time.strftime("%H:%M:%S", time.localtime(event.at / 1000))
-    cut = f" … ({event.size} characters)" if len(event.data) < event.size else ""
+    cut = f" … ({event.size} characters)" if event.cut else ""
     return f"{moment}.{event.at % 1000:03} {event.event} {event.data}{cut}"
 
 

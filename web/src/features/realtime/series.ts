@@ -7,6 +7,7 @@ export interface Sample<Name extends string> {
 }
 
 export const SHOWN_MS = 180_000
+const LEAST_MS = 60_000 // a page that was just opened is not an empty graph with a stroke at its end
 const GAP_MS = 6_000 // without a sample for longer than this, nothing is known and no line is drawn
 
 export function withSample<Name extends string>(samples: Sample<Name>[], next: Sample<Name>): Sample<Name>[] {
@@ -22,11 +23,16 @@ export interface Line {
   peak: number
 }
 
-/** The right edge is `now`, the left one `SHOWN_MS` before it; the foot is 0 and the top the peak. */
-export function lineOf(points: { at: number; value: number | null }[], now: number, width: number, height: number): Line {
-  const known = points.filter((point): point is { at: number; value: number } => point.value !== null && point.at >= now - SHOWN_MS)
+/** How much time a line spans: what is there, within bounds. */
+export function spanOf(samples: { at: number }[], now: number): number {
+  return Math.min(SHOWN_MS, Math.max(LEAST_MS, now - (samples[0]?.at ?? now)))
+}
+
+/** The right edge is `now`, the left one `span` before it; the foot is 0 and the top the peak. */
+export function lineOf(points: { at: number; value: number | null }[], now: number, span: number, width: number, height: number): Line {
+  const known = points.filter((point): point is { at: number; value: number } => point.value !== null && point.at >= now - span)
   const peak = Math.max(0, ...known.map((point) => point.value))
-  const x = (at: number) => round(width - ((now - at) / SHOWN_MS) * width)
+  const x = (at: number) => round(width - ((now - at) / span) * width)
   const y = (value: number) => round(height - (peak ? (value / peak) * height : 0))
   const runs: { at: number; value: number }[][] = []
   for (const point of known) {

@@ -15,9 +15,11 @@ export interface TailedEvent {
   /** Milliseconds of the epoch. */
   at: number
   event: string
-  /** As a client gets it, usually JSON; the beginning only when `size` is larger. */
+  /** As a client gets it, usually JSON. */
   data: string
+  /** Characters of the whole data; `data` may be the beginning only. */
   size: number
+  cut: boolean
   user_id: string | null
 }
 

@@ -65,24 +65,32 @@ function matches(line: TailLine, wanted: string): boolean {
   return line.event.toLowerCase().includes(wanted) || line.data.toLowerCase().includes(wanted) || line.user_id?.toLowerCase() === wanted
 }
 
+/** On one line, with the characters that are meant instead of their escapes. */
+export function compact(line: TailedEvent): string {
+  if (!line.data.includes('\\u') && !line.data.includes('\n')) return line.data
+  const value = parsed(line)
+  return value === undefined ? line.data : JSON.stringify(value)
+}
+
 /** Indented when it is JSON (and whole), otherwise as it came. */
 export function pretty(line: TailedEvent): string {
-  if (line.data.length < line.size) return line.data
-  try {
-    return JSON.stringify(JSON.parse(line.data), null, 2)
-  } catch {
-    return line.data
-  }
+  const value = parsed(line)
+  return value === undefined ? line.data : JSON.stringify(value, null, 2)
 }
 
 /** One event as it is copied. */
 export function copyText(line: TailedEvent, channel: string): string {
-  let data: unknown = line.data
-  try {
-    data = JSON.parse(line.data)
-  } catch {
-    // text stays text
-  }
+  const value = parsed(line)
+  const data = value === undefined ? line.data : value
   const user = line.user_id === null ? {} : { user_id: line.user_id }
   return JSON.stringify({ at: new Date(line.at).toISOString(), channel, event: line.event, data, ...user })
+}
+
+/** undefined for text that is no JSON, or of which only the beginning is here. */
+function parsed(line: TailedEvent): unknown {
+  try {
+    return line.cut ? undefined : JSON.parse(line.data)
+  } catch {
+    return undefined
+  }
 }
