@@ -104,6 +104,10 @@ test-py: setup ## the Python tests, without the browser
 test-e2e: setup ## the browser tests
 	@$(BIN)/pytest -m e2e $(ARGS)
 
+.PHONY: chaos
+chaos: setup services ## processes and servers killed on purpose, with 5,000 clients
+	@CHAOS_CLIENTS=5000 $(BIN)/pytest -m chaos $(ARGS)
+
 .PHONY: bench
 bench: setup services ## figures and ratios of speed and size
 	@$(BIN)/python -m bench $(ARGS)

@@ -1,6 +1,6 @@
 import { nextTick, ref, watch, type Ref } from 'vue'
 import { inChord } from '@/app/shortcuts'
-import { isSpecial, type Row } from '../rows'
+import { isSpecial, rowKey, type Row } from '../rows'
 
 /** Arrow keys walk through messages; letters do something with the one they stand on. */
 export function useListKeys(options: {
@@ -11,11 +11,17 @@ export function useListKeys(options: {
 }) {
   const active = ref(-1)
 
-  // The last one is where Tab lands, until keys or clicks choose another.
+  // The last one is where Tab lands, until keys or clicks choose another, which stays chosen wherever it moves.
   watch(
-    () => options.rows().length,
-    (length, before = 0) => {
-      if (active.value < 0 || active.value === before - 1 || active.value >= length) active.value = length - 1
+    options.rows,
+    (rows, before = []) => {
+      const stood = before[active.value]
+      const last = rows.length - 1
+      if (!stood || active.value === before.length - 1) active.value = last
+      else if (!rows[active.value] || rowKey(rows[active.value]!) !== rowKey(stood)) {
+        const moved = rows.findIndex((row) => rowKey(row) === rowKey(stood))
+        active.value = moved >= 0 ? moved : Math.min(active.value, last)
+      }
     },
     { immediate: true },
   )
