@@ -68,7 +68,7 @@ class Exchange:
     async def publish(self, publications: Sequence[Publication]) -> Delivery:
         recorded: list[_Sent] = []
         messages = [self._prepare(publication, recorded) for publication in publications]
-        delivery = await self.send(messages)
+        delivery = Delivery.CLUSTER if await self._owner.broker.publish(messages) else Delivery.LOCAL_ONLY
         if recorded:
             self._check(recorded, delivery)
         return delivery

@@ -118,9 +118,8 @@ def check_ordinary(signer: Signer, beginning: bytes, query: bytes, now: float) -
         given, signed = within, query[: match.start(2) - 16] + query[match.end(2) :]
     else:
         return None
-    if key != signer.key_bytes or abs(now - int(timestamp)) > TOLERANCE:
-        return None
-    if not hmac.compare_digest(signer.sign(beginning + signed).encode(), given):
+    in_time = key == signer.key_bytes and -TOLERANCE <= now - int(timestamp) <= TOLERANCE
+    if not in_time or not hmac.compare_digest(signer.sign(beginning + signed).encode(), given):
         return None
     return {} if body_md5 is None else {"body_md5": body_md5.decode()}
 
