@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, expect
 
-from tests.e2e.api import Api
+from tests.e2e.api import Api, address
 from tests.e2e.conftest import Open
 from tests.e2e.person import NO_NETWORK, refused
 from tests.e2e.waiting import comes_to
@@ -134,6 +134,38 @@ def test_a_session_that_is_ended_elsewhere_leads_to_the_sign_in_page(open_browse
     expect(lost.page.get_by_text("gudang-bandung")).to_have_count(0)
     lost.visit("rooms")
     expect(lost.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+
+def test_what_happened_to_an_account_is_shown_to_its_owner(open_browser: Open, accounts: Callable[[str], Api]) -> None:
+    """F-AC-06: also what somebody else tried; in every language, page by page."""
+    api = accounts("kenji")
+    for number in range(10):
+        token = api.call("POST", "/auth/tokens", {"name": f"Report {number}", "scopes": ["profile"]})
+        api.call("DELETE", f"/auth/tokens/{token['id']}")
+    stranger = open_browser(None)
+    guess = {"email": address("kenji"), "password": "a wild guess"}
+    assert stranger.context.request.post(f"{stranger.url}/api/v1/auth/login", data=guess).status == 401
+    elsewhere = "Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0"
+    open_browser("kenji", user_agent=elsewhere)
+    kenji = open_browser("kenji").visit("settings/sessions")
+    activity = kenji.page.get_by_role("list", name="Security activity").get_by_role("listitem")
+    expect(activity).to_contain_text(["Signed in", "Signed in", "Sign-in with a wrong password", "API token revoked"])
+    expect(activity.nth(1)).to_contain_text("Firefox on Windows")
+    expect(activity).to_have_count(20)
+    expect(activity.filter(has_text="Account created")).to_have_count(0)
+    kenji.page.get_by_role("button", name="Show more").click()
+    expect(activity.filter(has_text="Account created")).to_have_count(1)
+    kenji.page.get_by_role("button", name="End the session Firefox on Windows").click()
+    kenji.page.get_by_role("button", name="Dismiss").click()
+    expect(activity.first).to_contain_text("Session ended")
+    for locale, words in (
+        ("id", "Percobaan masuk dengan kata sandi salah"),
+        ("ja", "誤ったパスワードでサインインが試みられました"),
+    ):
+        api.call("PATCH", "/auth/user", {"locale": locale})
+        kenji.page.reload()
+        expect(kenji.page.get_by_role("listitem").filter(has_text=words)).to_have_count(1)
+    kenji.fits_the_screen()
 
 
 def test_signing_out_leaves_nothing_in_the_browser(open_browser: Open, room_of: Room) -> None:

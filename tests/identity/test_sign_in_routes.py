@@ -55,6 +55,48 @@ async def test_a_page_can_see_that_there_is_a_session_and_nothing_of_it(browser:
     assert "kanal_signed_in" not in me.http.cookies
 
 
+async def test_everybody_sees_what_happened_to_their_own_account(browser: Open) -> None:
+    """F-AC-06: also what somebody else tried; nothing of other accounts; page by page."""
+    me, other = browser(), browser(ip="192.0.2.7")
+    email = (await me.register())["user"]["email"]
+    await other.register("Budi")
+    thief = browser(ip="192.0.2.99")
+    assert (await thief.sign_in(email, "a guess at it")).status_code == 401
+    token = (await me.post("/auth/tokens", {"name": "Report", "scopes": ["profile"]})).json()
+    await me.call("DELETE", f"/auth/tokens/{token['id']}")
+    await me.post("/auth/sessions/revoke-others")
+    everything = (await me.get("/auth/activity")).json()
+    assert [(item["action"], item["ip"]) for item in everything["items"]] == [
+        ("session.revoked_others", "127.0.0.1"),
+        ("token.revoked", "127.0.0.1"),
+        ("token.created", "127.0.0.1"),
+        ("session.refused", "192.0.2.99"),
+        ("session.created", "127.0.0.1"),
+        ("account.created", "127.0.0.1"),
+    ]
+    assert everything["next_cursor"] is None
+    paged: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = (await me.get(f"/auth/activity?limit=2{cursor and '&cursor='}{cursor}")).json()
+        paged += page["items"]
+        cursor = page["next_cursor"]
+    assert paged == everything["items"]
+    assert [item["action"] for item in (await other.get("/auth/activity")).json()["items"]] == [
+        "session.created",
+        "account.created",
+    ]
+    assert error_of(await thief.get("/auth/activity")) == (401, "auth.required")
+
+
+async def test_a_token_does_not_see_the_activity_of_its_account(browser: Open) -> None:
+    me = browser()
+    await me.register()
+    secret = (await me.post("/auth/tokens", {"name": "Report", "scopes": ["profile"]})).json()["secret"]
+    program = browser()
+    assert (await program.get("/auth/activity", Authorization=f"Bearer {secret}")).status_code == 403
+
+
 async def test_signing_out_ends_the_session_for_good(browser: Open) -> None:
     """F-AC-01: the cookie is removed, and is worth nothing to whoever copied it."""
     me = browser()

@@ -170,5 +170,6 @@ class AuditEntry(TenantModel, Base):
     __table_args__ = (
         sa.Index(None, "workspace_id", "action", "id"),
         sa.Index(None, "workspace_id", "actor_id", "id"),
+        sa.Index(None, "workspace_id", "target_id", "id"),
         TABLE_OPTIONS,
     )

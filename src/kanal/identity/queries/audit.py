@@ -39,6 +39,16 @@ async def audit_page(
     return (await session.scalars(_query(wanted, before).limit(size + 1))).all()
 
 
+async def activity_page(session: Session, user_id: UUID, *, before: UUID | None, size: int) -> Sequence[AuditEntry]:
+    """What somebody did to their own account, and what was done to it: a refused sign-in has no actor. In a session for
+    `ids.NIL`, which accounts belong to. Newest first; one more than ``size`` when there are more."""
+    query = _query(AuditFilter(), before).limit(size + 1)
+    mine = await session.scalars(query.where(AuditEntry.actor_id == user_id))
+    to_me = await session.scalars(query.where(AuditEntry.target_id == user_id))  # two ranges of two indexes
+    entries = {entry.id: entry for entry in (*mine, *to_me)}
+    return [entries[id_] for id_ in sorted(entries, reverse=True)[: size + 1]]
+
+
 async def audit_csv(database: Database, access: WorkspaceAccess, wanted: AuditFilter) -> AsyncIterator[bytes]:
     """The same as a CSV file in UTF-8 with a byte order mark, without which Excel takes it for something else."""
     access.require(Permission.AUDIT_READ)

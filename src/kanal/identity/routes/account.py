@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, Router, delete, get, patch, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET
 
 from kanal.identity import errors, rules
@@ -14,10 +15,12 @@ from kanal.identity.audit import Somebody
 from kanal.identity.config import Identity
 from kanal.identity.models import SignIn, User
 from kanal.identity.queries import people
+from kanal.identity.queries.audit import activity_page
 from kanal.identity.queries.invitations import find_by_token
 from kanal.identity.routes.answers import PRIVATE, AnyRequest, client_ip, session_view, signed_in_answer, user_agent
 from kanal.identity.rules import Locale, Scope
 from kanal.identity.schemas import (
+    AuditView,
     ForgotBody,
     LoginBody,
     NewTokenView,
@@ -31,14 +34,16 @@ from kanal.identity.schemas import (
     TokenView,
     UserView,
 )
-from kanal.identity.views import new_token_view, sign_in_view, token_view, user_view
+from kanal.identity.views import audit_view, new_token_view, sign_in_view, token_view, user_view
 from kanal.identity.web import COOKIE, WithCaller, WithIdentity, check_origin, clear_cookie, signed_in
 from kanal.kit import clock
 from kanal.kit.db import Session
 from kanal.kit.errors import forbidden
-from kanal.kit.ids import new_id
+from kanal.kit.ids import NIL, new_id
 from kanal.kit.throttle import attempt, forgive
-from kanal.kit.web import Items, current_request
+from kanal.kit.web import Items, Page, current_request
+
+ACTIVITY_PAGE = 20  # entries; a few weeks of one person
 
 
 @post("/register", status_code=201)
@@ -207,6 +212,22 @@ async def revoke_other_sessions(identity: WithIdentity, caller: WithCaller) -> N
         await sign_ins.end_others(session, caller)
 
 
+@get("/activity")
+async def list_activity(
+    identity: WithIdentity,
+    caller: WithCaller,
+    *,
+    cursor: FromQuery[UUID | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = ACTIVITY_PAGE,
+) -> Page[AuditView]:
+    """What happened to one's account, newest first: sign-ins, also refused ones, passwords, sessions, tokens."""
+    caller.require_session()
+    async with identity.database.reading(NIL) as session:
+        rows = await activity_page(session, caller.user_id, before=cursor, size=limit)
+    more = len(rows) > limit
+    return Page([audit_view(row) for row in rows[:limit]], str(rows[limit - 1].id) if more else None)
+
+
 @get("/tokens")
 async def list_tokens(identity: WithIdentity, caller: WithCaller) -> Items[TokenView]:
     """One's API tokens."""
@@ -250,6 +271,7 @@ account_router = Router(
         list_sessions,
         revoke_session,
         revoke_other_sessions,
+        list_activity,
         list_tokens,
         create_token,
         revoke_token,
