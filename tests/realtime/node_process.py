@@ -1,4 +1,4 @@
-"""One real-time node as a process of its own: `python -m tests.realtime.node_process '{"redis": …}'`.
+"""One real-time node as a process of its own: `python -m tests.realtime.node_process '{"broker": …}'`.
 
 Prints its port, then reads publications as JSON lines (channel, event, data) and answers each with how far it got.
 """
@@ -14,9 +14,7 @@ from litestar import Litestar, Request
 
 from kanal.realtime.apps import StaticApps
 from kanal.realtime.authorizers import ChannelAuthorizers, ChannelGrant
-from kanal.realtime.brokers.base import Broker
-from kanal.realtime.brokers.memory import MemoryBroker
-from kanal.realtime.brokers.redis import RedisBroker
+from kanal.realtime.brokers import connect
 from kanal.realtime.hub import Hub
 from kanal.realtime.publisher import Publication
 from kanal.realtime.routes import broadcasting_auth
@@ -61,9 +59,7 @@ async def _publish_from_stdin(hub: Hub, stop: asyncio.Event) -> None:
 
 
 async def main(settings: dict[str, str]) -> None:
-    broker: Broker = MemoryBroker()
-    if "redis" in settings:
-        broker = RedisBroker(settings["redis"], node=settings.get("node", "node"), heartbeat=0.5, node_ttl=4.0)
+    broker = connect(settings.get("broker"), node=settings.get("node", "node"), heartbeat=0.5, node_ttl=4.0)
     hub = Hub(StaticApps([APP]), broker)
     stop = asyncio.Event()
 

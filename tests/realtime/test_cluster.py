@@ -20,7 +20,7 @@ async def start(redis_url: str) -> AsyncIterator[Callable[..., Node]]:
     nodes: list[Node] = []
 
     def make(name: str) -> Node:
-        nodes.append(Node(redis=redis_url, node=name))
+        nodes.append(Node(broker=redis_url, node=name))
         return nodes[-1]  # starts side by side with the others
 
     yield make

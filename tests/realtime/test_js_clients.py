@@ -265,7 +265,7 @@ class Balancer:
 def test_a_client_goes_to_another_node_by_itself_when_its_own_stops(  # F-RT-09
     redis_url: str, node_clients: Path, request: pytest.FixtureRequest
 ) -> None:
-    one, two = (Node(redis=redis_url, node=name) for name in ("one", "two"))
+    one, two = (Node(broker=redis_url, node=name) for name in ("one", "two"))
     request.addfinalizer(two.stop)
     request.addfinalizer(one.stop)
     balancer = Balancer(one.port)
