@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import sys
 import termios
@@ -231,8 +232,8 @@ def _keys() -> Iterator[Callable[[float], str]]:
     normal = termios.tcgetattr(descriptor)
 
     def wait(seconds: float) -> str:
-        ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        return sys.stdin.read(1) if ready else ""
+        ready, _, _ = select.select([descriptor], [], [], seconds)
+        return os.read(descriptor, 1).decode(errors="replace") if ready else ""
 
     try:
         tty.setcbreak(descriptor)
