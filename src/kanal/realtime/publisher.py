@@ -9,9 +9,8 @@ from typing import Protocol
 import msgspec
 
 
-class Publication(
-    msgspec.Struct, frozen=True
-):  # there is one for each event: a frozen dataclass costs ten times as much
+# A struct, for there is one for each event: making a frozen dataclass costs ten times as much.
+class Publication(msgspec.Struct, frozen=True):
     """One event for one channel.
 
     ``data`` is the text that subscribers parse, normally JSON (``'{"id":1}'``); on the wire it becomes a JSON string,

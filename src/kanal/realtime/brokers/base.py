@@ -26,7 +26,8 @@ class Keep:
     """Since the last event; then all of them are forgotten. Where the log stands is known for a day longer."""
 
 
-class Message(msgspec.Struct, frozen=True):  # there is one for each event: a frozen dataclass costs ten times as much
+# A struct, for there is one for each event: making a frozen dataclass costs ten times as much.
+class Message(msgspec.Struct, frozen=True):
     """Without ``history`` a message goes to the other nodes that subscribe its topic.
 
     With it the broker gives it a position, keeps it, and delivers it to *every* node that subscribes the topic, the
