@@ -59,6 +59,8 @@ async def _publish_from_stdin(hub: Hub, stop: asyncio.Event) -> None:
 
 
 async def main(settings: dict[str, str]) -> None:
+    if unknown := settings.keys() - {"broker", "node", "port"}:
+        raise SystemExit(f"unknown settings: {unknown}")  # a node without its broker would be alone and say nothing
     broker = connect(settings.get("broker"), node=settings.get("node", "node"), heartbeat=0.5, node_ttl=4.0)
     hub = Hub(StaticApps([APP]), broker)
     stop = asyncio.Event()

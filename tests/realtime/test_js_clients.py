@@ -1,9 +1,7 @@
 """pusher-js and laravel-echo, as released, against running nodes over both brokers."""
 
-import contextlib
 import json
 import queue
-import socket
 import subprocess
 import threading
 import time
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 
 from kanal.realtime.protocol.signatures import shared_secret
+from tests.realtime.balancer import Balancer
 from tests.realtime.harness import APP
 from tests.realtime.node_control import Node
 from tests.support.node import start_node
@@ -80,7 +79,7 @@ class Agent:
 @pytest.fixture(scope="module", params=["memory", "redis, one node", "redis, two nodes"])
 def nodes(request: pytest.FixtureRequest) -> Iterator[tuple[Node, Node]]:
     """The node for ayu and the one for budi."""
-    settings = {} if request.param == "memory" else {"redis": request.getfixturevalue("redis_url")}
+    settings = {} if request.param == "memory" else {"broker": request.getfixturevalue("redis_url")}
     made = [Node(**settings, node=name) for name in ("one", "two")[: 2 if "two" in request.param else 1]]
     yield made[0], made[-1]
     for node in made:
@@ -216,50 +215,6 @@ class TestLaravelEcho:
         echoes.heard("budi", "subscribed", channel="orders")
         nodes[0].publish(f"{prefix}orders", "order.shipped", '{"id":7}')
         assert echoes.heard("budi", ".order.shipped")["data"] == {"id": 7}
-
-
-class Balancer:
-    """Passes connections on to whichever node is named ``target``; what a deploy does in front of clients."""
-
-    def __init__(self, target: int) -> None:
-        self.target = target
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = listener.getsockname()[1]
-        self._sockets = [listener]
-        self._threads = [threading.Thread(target=self._accept, args=(listener,))]
-        self._threads[0].start()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            self._sockets.append(client)
-            try:
-                node = socket.create_connection(("127.0.0.1", self.target))
-            except OSError:
-                client.shutdown(socket.SHUT_RDWR)
-                continue
-            self._sockets.append(node)
-            for source, sink in ((client, node), (node, client)):
-                self._threads.append(threading.Thread(target=self._copy, args=(source, sink)))
-                self._threads[-1].start()
-
-    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65_536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def stop(self) -> None:
-        for each in self._sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        for each in self._sockets:
-            each.close()
 
 
 def test_a_client_goes_to_another_node_by_itself_when_its_own_stops(  # F-RT-09

@@ -18,7 +18,7 @@ WAIT = 30.0  # seconds; only a failure takes as long
 
 @pytest.fixture(scope="module", params=["memory", "redis"])
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    settings = {} if request.param == "memory" else {"redis": request.getfixturevalue("redis_url")}
+    settings = {} if request.param == "memory" else {"broker": request.getfixturevalue("redis_url")}
     it = Node(**settings)
     yield it
     it.stop()
