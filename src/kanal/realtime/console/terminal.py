@@ -103,9 +103,9 @@ def _headline(total: Traffic, rates: Rates | None) -> Text:
     for number, name in (
         (count(total.connections), "connections"),
         (count(total.channels), "channels"),
-        (_rate(rates, "messages_out"), "out/s"),
-        (_rate(rates, "messages_in"), "in/s"),
-        (size(rates["bytes_out"]) if rates else UNKNOWN, "out/s"),
+        (_rate(rates, "messages_out"), "delivered/s"),
+        (_rate(rates, "messages_in"), "received/s"),
+        (size(rates["bytes_out"]) if rates else UNKNOWN, "sent/s"),
         (_rate(rates, "api_calls"), "API calls/s"),
     ):
         text.append(f"{number} ", style="bold").append(f"{name}   ", style="dim")
