@@ -128,7 +128,10 @@ class Broker(Protocol):
         """Returns whether or not the broker can be reached; it goes on trying."""
 
     async def stop(self) -> None:
-        """Takes this node's users off every roster, and the node off every census."""
+        """Takes this node's users off every roster, and the node off every census.
+
+        What was posted, and not waited for, is lost if the broker is seconds behind.
+        """
 
     def subscribe(self, topic: str) -> asyncio.Future[None] | None:
         """``None``: there is nothing to wait for, because it is in force or because the broker is down.
