@@ -119,19 +119,19 @@ async def test_rates_are_taken_over_the_last_seconds_and_only_while_somebody_loo
     await _fill(here, news=1)
     channels = here.node.hub.channels
     channel = channels[f"{APP.id}:news"]
-    marks.look(channels.values())
+    await marks.look(list(channels.values()))
     assert marks.rate(channel) is None, "one look says nothing"
     channel.audience.sent += 30
     clock.now += 2
-    marks.look(channels.values())
+    await marks.look(list(channels.values()))
     assert marks.rate(channel) == 15
     clock.now += WINDOW
-    marks.look(channels.values())
+    await marks.look(list(channels.values()))
     channel.audience.sent += 12
     clock.now += 1
     assert marks.rate(channel) == 42 / 6
     clock.now += FORGET
-    marks.look(channels.values())
+    await marks.look(list(channels.values()))
     assert marks.rate(channel) is None
 
 
@@ -141,7 +141,7 @@ async def test_a_channel_that_began_anew_has_no_rate_below_zero(here: Watched) -
     await _fill(here, news=1)
     channel = here.node.hub.channels[f"{APP.id}:news"]
     channel.audience.sent = 50
-    marks.look([channel])
+    await marks.look([channel])
     clock.now += 2
     channel.audience.sent = 3
     assert marks.rate(channel) is None
