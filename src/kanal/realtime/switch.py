@@ -11,51 +11,23 @@ import asyncio
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from kanal.realtime.api.lean import PREFIXES, LeanEndpoint, LeanHttp
 from kanal.realtime.handshake import Request, admit, parse_head
 from kanal.realtime.hub import Hub
+from kanal.realtime.plain_http import TOO_LARGE, PlainHttp
 from kanal.realtime.protocol import errors
+from kanal.realtime.waiting import Waiting
 from kanal.realtime.websocket import Socket
 from kanal.realtime.wire import upgrade_answer
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds from the connection to the end of the first request's head
 MAX_HEAD = 16 * 1024
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 _BAD_REQUEST = (
     b"HTTP/1.1 400 Bad Request\r\nsec-websocket-version: 13\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
-
-
-class Waiting:
-    """Connections that have not yet said what they want. All have equally long, so one timer does for thousands."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._deadlines: dict[Switch, float] = {}  # in the order in which they end
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, connection: Switch) -> None:
-        loop = asyncio.get_running_loop()
-        self._deadlines[connection] = loop.time() + self._seconds
-        if self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._look)
-
-    def discard(self, connection: Switch) -> None:
-        self._deadlines.pop(connection, None)
-
-    def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._timer = None
-        for connection, deadline in list(self._deadlines.items()):
-            if deadline > now:
-                self._timer = loop.call_at(deadline, self._look)
-                return
-            connection.give_up()
 
 
 class SocketEndpoint:
@@ -145,7 +117,7 @@ class Switch(asyncio.Protocol):
         end = data.find(b"\r\n\r\n")
         if end < 0:
             if len(data) > endpoint.max_head and self._transport is not None:
-                self._transport.write(_TOO_LARGE)
+                self._transport.write(TOO_LARGE)
                 self._transport.close()
             return
         request = parse_head(data[:end])
@@ -172,7 +144,7 @@ class Switch(asyncio.Protocol):
         if transport is None:
             return
         config, server_state, app_state, loop = self._http
-        protocol = HttpToolsProtocol(config, server_state, app_state, loop)
+        protocol = PlainHttp(config, server_state, app_state, loop, self.endpoint.waiting)
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
         protocol.data_received(data)
