@@ -85,7 +85,7 @@ SECTIONS: dict[str, type[Any]] = {
 
 BROKERS = (
     *("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
-    *("nats", "memory"),
+    *("nats", "tls", "memory"),
 )
 DATABASES = ("sqlite", "mariadb", "mysql", "postgresql")
 
