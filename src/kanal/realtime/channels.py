@@ -95,7 +95,7 @@ class Channel:
         following = 0 if self.recovery is None else len(self.recovery.audience.connections)
         return len(self.audience.connections) + following
 
-    def has(self, connection: Connection) -> bool:
+    def holds(self, connection: Connection) -> bool:
         following = self.recovery is not None and connection in self.recovery.audience.connections
         return following or connection in self.audience.connections
 
@@ -186,17 +186,20 @@ class Channel:
 
     def leave(self, connection: Connection, member: Member | None) -> None:
         self._waiting.pop(connection, None)
-        was_in = self.has(connection)
+        if self.attendance is not None and member is not None:
+            self.attendance.leave(connection, member)
+        self._take_out(connection, member)
+        self._maybe_vacate()
+
+    def _take_out(self, connection: Connection, member: Member | None) -> None:
+        was_in = self.holds(connection)
         self.audience.remove(connection)
         if self.recovery is not None:
             self.recovery.leave(connection)
-        if self.attendance is not None and member is not None:
-            self.attendance.leave(connection, member)
         if was_in and self.observation.observers:
             self.observation.left(member)
         if was_in and self.tally is not None:
             self.tally.changed(self.size)
-        self._maybe_vacate()
 
     def _maybe_vacate(self) -> None:
         if not self.ready or self._waiting or self.size:
@@ -234,6 +237,8 @@ class Channel:
     # Called by the attendance
 
     def refuse_full(self, connection: Connection) -> None:
+        subscription = connection.machine.subscriptions.get(self.name.text)
+        self._take_out(connection, None if subscription is None else subscription.member)
         failure = errors.LimitReached("The presence channel is full")
         self._owner.apply(connection, connection.machine.refuse(self.name.text, failure))
 

@@ -68,7 +68,8 @@ class Scopes:
             subscription = connection.machine.subscriptions.get(order.channel)
             if subscription is not None:
                 effects = connection.machine.refuse(order.channel, refusal)
-                self._apply(connection, (*effects, Leave(subscription.channel, subscription.member)))
+                # What was published before is written when it leaves, and must not come after the refusal.
+                self._apply(connection, (Leave(subscription.channel, subscription.member), *effects))
 
     def _having(self, order: Control) -> list[Connection]:
         return list(self._connections.get((order.app_id, order.scope), ()))

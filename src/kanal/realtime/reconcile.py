@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
+from kanal.realtime.brokers import backoff
+from kanal.realtime.brokers.base import Broker, BrokerDown
 from kanal.realtime.channels import Channel
 from kanal.realtime.presence import Attendance
 from kanal.realtime.tally import Tally
@@ -16,6 +18,7 @@ _AT_ONCE = 16  # rosters compared at a time
 
 
 class Owner(Protocol):
+    broker: Broker
     channels: dict[str, Channel]
     rosters: dict[str, Attendance]
 
@@ -39,6 +42,8 @@ class Reconciler:
             if not self._owner.channels and not self._owner.rosters:
                 return
         self._cancel()
+        for attendance in self._owner.rosters.values():
+            attendance.restored()
         self._task = asyncio.get_running_loop().create_task(self._resync())
         self._owner.spawn(self._task)
 
@@ -85,11 +90,21 @@ class Reconciler:
 
         async def one(topic: str, attendance: Attendance) -> None:
             async with at_once:
-                if await attendance.resync(trust=trust):
+                if await self._persist(attendance, trust=trust):
                     missing[topic] = attendance
 
         async with asyncio.TaskGroup() as group:
             for topic, attendance in list(rosters.items()):
-                if attendance.loaded:
-                    group.create_task(one(topic, attendance))
+                group.create_task(one(topic, attendance))
         return missing
+
+    async def _persist(self, attendance: Attendance, *, trust: bool) -> bool:
+        """A command may fail though the link stands; when the link is lost, coming back starts all of this anew."""
+        attempt = 0
+        while self._owner.broker.connected:
+            try:
+                return await attendance.resync(trust=trust)
+            except BrokerDown:
+                await asyncio.sleep(backoff.delay(attempt))
+                attempt += 1
+        return False
