@@ -22,7 +22,7 @@ class Watched(Protocol):
     @property
     def size(self) -> int: ...
 
-    def has(self, connection: Connection) -> bool: ...
+    def holds(self, connection: Connection) -> bool: ...
 
 
 class Observation:
@@ -83,7 +83,7 @@ class Observation:
     def _is_here(self, user_id: str) -> bool:
         """With a subscribed socket; others still wait to be let in. Only presence channels have users."""
         attendance = self._channel.attendance
-        return attendance is None or any(self._channel.has(each) for each in attendance.sockets.get(user_id, ()))
+        return attendance is None or any(self._channel.holds(each) for each in attendance.sockets.get(user_id, ()))
 
     def _opened(self, users: Iterable[str]) -> None:
         for observer in self.observers:
