@@ -56,6 +56,7 @@ class Channel:
     """``wait`` until ready, then ``admit``. Ready means: the broker sends us this topic, and what it kept is here."""
 
     __slots__ = (
+        "__weakref__",
         "_last",
         "_owner",
         "_waiting",

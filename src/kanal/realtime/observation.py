@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -29,7 +30,8 @@ class Observation:
     __slots__ = ("_app", "_channel", "_everybody", "observers")
 
     def __init__(self, channel: Watched, app: App, everybody: Sequence[Observer]) -> None:
-        self._channel = channel
+        # A cycle would keep every channel that was left until the garbage collector looks, which is seldom (calm_collector).
+        self._channel: Watched = weakref.proxy(channel)
         self._everybody = everybody
         self._app = app
         self.observers: Sequence[Observer] = ()
