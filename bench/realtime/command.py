@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench.realtime import native, report
+from bench.realtime import marathon, native, report
 from bench.realtime.campaign import Campaign
 from bench.realtime.measure import PLANS
 from bench.realtime.peers import PEERS, MissingError
@@ -27,6 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     if not _raise_descriptors():
         print(f"bench realtime: needs {SOCKETS:,} descriptors: ulimit -n", file=sys.stderr)
         return 2
+    if chosen.soak or chosen.presence or chosen.many_channels:
+        return marathon.run(chosen.soak, presence=chosen.presence, many_channels=chosen.many_channels)
     try:
         programs = native.build()
     except native.CannotBuildError as error:
@@ -64,6 +66,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--peer-app", metavar="ID:KEY:SECRET", help="for the HTTP API and the channels of --peer")
     parser.add_argument("--broker", metavar="URL", help="Kanal once more, over this: redis://127.0.0.1:6379/0")
+    parser.add_argument(
+        "--soak", nargs="?", type=float, const=10.0, default=0.0, metavar="MINUTES",
+        help="instead: a day's traffic in so many minutes (10), and what memory does",
+    )  # fmt: skip
+    parser.add_argument("--presence", action="store_true", help="instead: members who come and go all the time")
+    parser.add_argument("--many-channels", action="store_true", help="instead: 50,000 channels on one node")
     return parser.parse_args(arguments)
 
 

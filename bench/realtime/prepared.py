@@ -31,6 +31,15 @@ def prepare(target: Target, names: Sequence[str], batch: int, payload: int) -> b
 
 
 def _sign(target: Target, path: str, body: bytes, stamp: str) -> bytes:
+    head = (
+        f"POST {signed_path(target, path, body, stamp)} HTTP/1.1\r\nHost: 127.0.0.1:{target.port}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def signed_path(target: Target, path: str, body: bytes, stamp: str) -> str:
+    """Path and query of a POST. `stamp` is the time in seconds."""
     known = target.credentials
     query = (
         f"auth_key={known.key}&auth_timestamp={stamp}&auth_version=1.0"
@@ -38,8 +47,4 @@ def _sign(target: Target, path: str, body: bytes, stamp: str) -> bytes:
     )
     text = f"POST\n{path}\n{query}"
     signature = hmac.new(known.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    head = (
-        f"POST {path}?{query}&auth_signature={signature} HTTP/1.1\r\nHost: 127.0.0.1:{target.port}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    return f"{path}?{query}&auth_signature={signature}"

@@ -99,13 +99,14 @@ class Address:
 Launcher = Command | Address
 
 
-def kanal(broker: str = "") -> Command:
+def kanal(broker: str = "", **limits: int) -> Command:
     """`kanal realtime` of this tree, with everything on and one app whose client events are not limited.
 
-    ``broker`` is the address of one; it is not pinned, and what it needs beside the server is seen as others' time.
+    ``broker`` is the address of one; it is not pinned, and what it needs beside the server is seen as others' time. ``limits`` are
+    those of the app.
     """
     known = Credentials()
-    app = {"id": known.app_id, "key": known.key, "secret": known.secret, "client_event_rate": 10**9}
+    app = {"id": known.app_id, "key": known.key, "secret": known.secret, "client_event_rate": 10**9, **limits}
     environment = (
         ("KANAL_PORT", "{port}"),
         ("KANAL_REALTIME_APPS", json.dumps([app])),
