@@ -16,12 +16,14 @@ from tests.realtime.node_control import Node
 WAIT = 30.0  # seconds; only a failure takes as long
 
 
-@pytest.fixture(scope="module", params=["memory", "redis"])
-def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    settings = {} if request.param == "memory" else {"broker": request.getfixturevalue("redis_url")}
-    it = Node(**settings)
-    yield it
-    it.stop()
+@pytest.fixture(scope="module", params=["memory, one node", "redis, one node", "redis, two nodes"])
+def nodes(request: pytest.FixtureRequest) -> Iterator[tuple[Node, Node]]:
+    """The node for ayu, where events are published too, and the one for budi."""
+    settings = {} if "memory" in request.param else {"broker": request.getfixturevalue("redis_url")}
+    made = [Node(**settings, node=name) for name in ("one", "two")[: 2 if "two" in request.param else 1]]
+    yield made[0], made[-1]
+    for each in made:
+        each.stop()
 
 
 class Noting(pysher.Pusher):  # type: ignore[misc]
@@ -63,11 +65,11 @@ class Client:
 
 
 @pytest.fixture
-def client(node: Node) -> Iterator[Callable[[str], Client]]:
+def client(nodes: tuple[Node, Node]) -> Iterator[Callable[[str], Client]]:
     made: list[Client] = []
 
     def make(user: str) -> Client:
-        made.append(Client(node, user))
+        made.append(Client(nodes[user == "budi"], user))
         return made[-1]
 
     yield make
@@ -76,11 +78,13 @@ def client(node: Node) -> Iterator[Callable[[str], Client]]:
 
 
 @pytest.mark.parametrize("channel", ["news", "private-news"])
-def test_events_arrive(node: Node, client: Callable[[str], Client], channel: str) -> None:  # F-RT-01
-    ayu = client("ayu")
-    ayu.subscribe(channel)
-    node.publish(channel, "message.sent", '{"id":1}')
-    assert ayu.next("message.sent") == {"id": 1}
+def test_events_arrive(nodes: tuple[Node, Node], client: Callable[[str], Client], channel: str) -> None:  # F-RT-01
+    both = client("ayu"), client("budi")
+    for each in both:
+        each.subscribe(channel)
+    nodes[0].publish(channel, "message.sent", '{"id":1}')
+    for each in both:
+        assert each.next("message.sent") == {"id": 1}
 
 
 def test_presence(client: Callable[[str], Client]) -> None:  # F-RT-02
