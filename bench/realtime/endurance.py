@@ -29,7 +29,7 @@ PER_SOCKET = 2_000  # of them, the default limit for a connection
 WATCHERS, RESTLESS = 100, 20
 ROOMS, DESKS, PRICES = 30_000, 200, 500  # channels of the day: public, presence, cache
 VISITORS, STAYING = 50, 200
-GROWTH_GOAL = 1.0  # percent of memory an hour of the compressed day may add, once it is warm
+GROWTH_GOAL = 1.0  # percent, from the first to the last third of the time in which it is warm
 
 
 def resident(target: Target) -> int:
