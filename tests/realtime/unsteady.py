@@ -84,6 +84,10 @@ class UnsteadyBroker(MemoryBroker):
         if told and self._sink is not None:
             self._sink.lost()
 
+    def lose_messages(self) -> None:
+        """What is on its way never comes, although the link stands."""
+        self._line.clear()
+
     def leave_roster(self, topic: str) -> None:
         roster = self._bus.rosters[topic]
         for user in list(roster.entries):

@@ -12,14 +12,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
-from kanal.realtime.brokers import positions
+from kanal.realtime.brokers import backoff, positions
 from kanal.realtime.brokers.base import Broker, BrokerDown, Keep, Past
 from kanal.realtime.connections import Connection
 from kanal.realtime.envelope import Recorded, open_recorded
 from kanal.realtime.fanout import Audience
 from kanal.realtime.protocol import frames
+
+ON_THE_WAY = 1.0  # seconds in which an event that is in the history has come over the link as well
+_ATTEMPTS = 5  # of a command that fails though the link stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Recovery:
         self._last: str | None = None
         self._held: list[Recorded] = []
         self._filling: asyncio.Task[None] | None = None
+        self._again = False
         self._asking: dict[str, dict[Connection, None]] = {}
         self._meanwhile: list[Recorded] = []
 
@@ -106,35 +111,38 @@ class Recovery:
 
     def fill(self) -> None:
         """Events may be missing: asks the history for them. What comes meanwhile is held back."""
-        if self._filling is None:
+        if self._filling is not None:
+            self._again = True
+        else:
             self._filling = asyncio.get_running_loop().create_task(self._fill())
             self._host.spawn(self._filling)
 
     async def filled(self) -> None:
+        """What was missing until now is no more, or cannot be had."""
         self.fill()
-        if self._filling is not None:
+        while self._filling is not None:
             await asyncio.wait([self._filling])
 
     # Inside
 
     async def _fill(self) -> None:
         past = await self._read(self._last)
+        if past is not None and (self._last is None or not past.complete):
+            await asyncio.sleep(ON_THE_WAY)
         self._filling = None
         held, self._held = self._held, []
-        if past is None or not past.complete:
-            # Without the broker nobody knows whether something is missing unless a hole was seen.
-            if past is not None or held:
-                self._last = None if past is None else past.position
-                self._host.lose(self._last)
-        elif self._last is None:
-            if not held:
-                self._last = past.position
-        else:
+        if past is not None and past.complete and self._last is not None:
             for position, payload in past.events:
                 self._pass_on(open_recorded(position, payload))
+        elif past is not None or held:
+            # From here on nobody knows where the subscribers stand, but for what comes now.
+            self._last = None if past is None or held else past.position
+            self._host.lose(self._last)
         for event in held:
-            if self._last is None or not _is_known(event.position, self._last):
-                self._pass_on(event)
+            self.event(event)  # there may be another hole
+        if self._again:
+            self._again = False
+            self.fill()
 
     async def _answer(self, after: str) -> None:
         """Returns to one position are answered together: after a deploy there are thousands of them."""
@@ -147,7 +155,9 @@ class Recovery:
         newer = [each for each in self._meanwhile if past is not None and not _is_known(each.position, past.position)]
         if not self._asking:
             self._meanwhile.clear()
-        if past is None or not past.complete:
+        if past is None:
+            recovered = Recovered(None, complete=False)
+        elif not past.complete or not self._is_reached_by([past.position, *(each.position for each in newer)]):
             recovered = Recovered(self._last, complete=False)
         else:
             missed = [open_recorded(*each) for each in past.events] + newer
@@ -160,6 +170,10 @@ class Recovery:
         """The subscribers here have not been given this position yet."""
         return self._last is None or not _is_known(position, self._last)
 
+    def _is_reached_by(self, line: Sequence[str]) -> bool:
+        """Without a hole it leads to where the subscribers here are."""
+        return line[-1] == self._last and all(_follows(position, last) for last, position in pairwise(line))
+
     def _pass_on(self, event: Recorded) -> None:
         self._last = event.position
         if self._asking:
@@ -167,10 +181,16 @@ class Recovery:
         self._host.pass_on(event)
 
     async def _read(self, after: str | None) -> Past | None:
-        try:
-            return await self._broker.history(self._topic, after, self.keep)
-        except BrokerDown:
-            return None
+        """``None`` when the broker is away; when it is back, everything is filled."""
+        attempt = 0
+        while True:
+            try:
+                return await self._broker.history(self._topic, after, self.keep)
+            except BrokerDown:
+                if not self._broker.connected or attempt == _ATTEMPTS:
+                    return None
+            await asyncio.sleep(backoff.delay(attempt))
+            attempt += 1
 
 
 def _is_known(position: str, last: str) -> bool:
