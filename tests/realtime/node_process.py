@@ -12,14 +12,16 @@ from typing import Any
 import uvloop
 from litestar import Litestar, Request
 
-from kanal.realtime.apps import StaticApps
-from kanal.realtime.authorizers import ChannelAuthorizers, ChannelGrant
+from kanal.realtime.apps import App, StaticApps
+from kanal.realtime.authorizers import ChannelAuthorizers, ChannelGrant, UserGrant
 from kanal.realtime.brokers import connect
 from kanal.realtime.hub import Hub
 from kanal.realtime.publisher import Publication
-from kanal.realtime.routes import broadcasting_auth
+from kanal.realtime.routes import broadcasting_auth, user_auth
 from kanal.realtime.server import serve
 from tests.realtime.harness import APP
+
+COUNTED = App(id="1002", key="counted-key", secret="counted-secret", subscription_counts=True)
 
 _ALLOWED = [
     "private-{a}",
@@ -46,7 +48,13 @@ def _auth_app() -> Litestar:
 
     for pattern in _ALLOWED:
         authorizers.add(pattern, allow)
-    return Litestar([broadcasting_auth(APP, authorizers, _who)], openapi_config=None)
+
+    async def grant(request: Request[Any, Any, Any]) -> UserGrant:
+        user = await _who(request)
+        watchlist = request.query_params.get("watchlist", "")
+        return UserGrant(user, {"name": user.title()}, tuple(watchlist.split(",")) if watchlist else ())
+
+    return Litestar([broadcasting_auth(APP, authorizers, _who), user_auth(APP, grant)], openapi_config=None)
 
 
 async def _publish_from_stdin(hub: Hub, stop: asyncio.Event) -> None:
@@ -62,7 +70,7 @@ async def main(settings: dict[str, str]) -> None:
     if unknown := settings.keys() - {"broker", "node", "port"}:
         raise SystemExit(f"unknown settings: {unknown}")  # a node without its broker would be alone and say nothing
     broker = connect(settings.get("broker"), node=settings.get("node", "node"), heartbeat=0.5, node_ttl=4.0)
-    hub = Hub(StaticApps([APP]), broker)
+    hub = Hub(StaticApps([APP, COUNTED]), broker)
     stop = asyncio.Event()
 
     def started(port: int) -> None:

@@ -15,6 +15,7 @@ from kanal.realtime.protocol.signatures import shared_secret
 from tests.realtime.balancer import Balancer
 from tests.realtime.harness import APP
 from tests.realtime.node_control import Node
+from tests.realtime.node_process import COUNTED
 from tests.support.node import start_node
 
 WAIT = 30.0  # seconds; only a failure takes as long
@@ -172,6 +173,35 @@ class TestPusherJs:
         nodes[0].publish(channel, "price", "42")
         _subscribe(pushers, "budi", channel)
         assert pushers.heard("budi", "event", channel=channel, event="price")["data"] == 42
+
+    def test_a_signed_in_user_hears_what_is_sent_to_the_user(self, pushers: Agent, nodes: tuple[Node, Node]) -> None:
+        for name in ("ayu", "budi"):
+            pushers.do("signin", name=name, events=["invited"])
+            signed_in = pushers.heard(name, "signed in")["user"]
+            assert (signed_in["id"], signed_in["user_info"]) == (name, {"name": name.title()})
+            pushers.heard(name, "listening", channel=f"#server-to-user-{name}")
+        assert nodes[0].publish("#server-to-user-budi", "invited", '{"to":"tea"}') == "cluster"
+        assert pushers.heard("budi", "user event")["data"] == {"to": "tea"}
+        pushers.never("ayu", "user event")
+
+    def test_a_watchlist_tells_who_is_online(self, agent: Agent, nodes: tuple[Node, Node]) -> None:
+        agent.do("pusher", name="ayu", user="ayu", port=nodes[0].port, watchlist="budi,citra")
+        agent.do("signin", name="ayu")
+        assert sorted(agent.heard("ayu", "offline")["users"]) == ["budi", "citra"]
+        agent.do("pusher", name="budi", user="budi", port=nodes[1].port)
+        agent.do("signin", name="budi")
+        assert agent.heard("ayu", "online")["users"] == ["budi"]
+        agent.do("disconnect", name="budi")
+        assert agent.heard("ayu", "offline")["users"] == ["budi"]
+
+    def test_the_subscription_count_is_kept(self, agent: Agent, nodes: tuple[Node, Node]) -> None:
+        channel = f"news-{time.monotonic_ns()}"
+        for number, node in enumerate(nodes, 1):
+            agent.do("pusher", name=str(number), user="x", port=node.port, key=COUNTED.key)
+            agent.do("subscribe", name=str(number), channel=channel)
+            agent.heard("1", "event", event="pusher:subscription_count", data={"subscription_count": number})
+        agent.do("count", name="1", channel=channel)
+        assert agent.heard("1", "count")["count"] == len(nodes)
 
     def test_a_refused_channel_is_told_and_the_connection_stays(self, agent: Agent, nodes: tuple[Node, Node]) -> None:
         agent.do("pusher", name="x", user="nobody", port=nodes[0].port)

@@ -12,7 +12,8 @@ const clients = new Map()
 const tell = (client, what, details = {}) => process.stdout.write(JSON.stringify({ client, what, ...details }) + '\n')
 
 function settings(user, more = {}) {
-  const auth = `http://127.0.0.1:${more.port ?? port}/broadcasting/auth?user=${user}`
+  const base = `http://127.0.0.1:${more.port ?? port}/broadcasting`
+  const auth = `${base}/auth?user=${user}`
   return {
     wsHost: '127.0.0.1',
     wsPort: Number(more.port ?? port),
@@ -22,6 +23,7 @@ function settings(user, more = {}) {
     disableStats: true,
     authEndpoint: auth,
     channelAuthorization: { endpoint: auth, transport: 'ajax' },
+    userAuthentication: { endpoint: `${base}/user-auth?user=${user}&watchlist=${more.watchlist ?? ''}`, transport: 'ajax' },
   }
 }
 
@@ -49,6 +51,19 @@ const commands = {
   members({ name, channel }) {
     const { members } = clients.get(name).pusher.channel(channel)
     tell(name, 'members', { count: members.count, me: members.me, members: members.members })
+  },
+  signin({ name, events = [] }) {
+    const { user, connection } = clients.get(name).pusher
+    connection.bind('message', ({ event, channel }) => {
+      if (event === 'pusher_internal:subscription_succeeded' && channel?.startsWith('#')) tell(name, 'listening', { channel })
+    })
+    for (const event of events) user.bind(event, (data) => tell(name, 'user event', { event, data }))
+    for (const event of ['online', 'offline']) user.watchlist.bind(event, ({ user_ids }) => tell(name, event, { users: user_ids }))
+    clients.get(name).pusher.signin()
+    user.signinDonePromise.then(() => tell(name, 'signed in', { user: user.user_data }))
+  },
+  count({ name, channel }) {
+    tell(name, 'count', { count: clients.get(name).pusher.channel(channel).subscriptionCount })
   },
   disconnect: ({ name }) => (clients.get(name).pusher ?? clients.get(name).echo).disconnect(),
 
