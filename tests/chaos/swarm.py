@@ -12,7 +12,8 @@ import random
 import struct
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from tests.realtime.harness import CLOSE, PING, PONG, TEXT, frame, handshake, until
@@ -60,6 +61,16 @@ class Swarm:
         for each in self.clients:
             each.leave()
         await until(lambda: not any(each.connected for each in self.clients))
+
+
+@asynccontextmanager
+async def swarming(*swarms: Swarm) -> AsyncIterator[tuple[Swarm, ...]]:
+    """Whatever happens, no connection stays open."""
+    try:
+        yield swarms
+    finally:
+        for each in swarms:
+            await each.close()
 
 
 class Follower(asyncio.Protocol):

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from kanal.realtime.server import raise_descriptor_limit
-from tests.chaos.swarm import Swarm
+from tests.chaos.swarm import PATIENCE, Swarm, swarming
 from tests.realtime.api.caller import sign
 from tests.realtime.harness import APP, until
 from tests.support.kanal_process import KanalProcess
@@ -66,7 +66,7 @@ class Speaker:
         self._http = http
         self._numbers = count()
         self.said: list[int] = []
-        self.locally: list[int] = []
+        self.locally: set[int] = set()
         """What only the clients of the node that took it have."""
 
     async def say(self, node: KanalProcess | None = None) -> None:
@@ -85,12 +85,12 @@ class Speaker:
                 continue
             assert answer.status_code == 200, answer.text
             if answer.headers.get("x-kanal-delivery") == "local":
-                self.locally.append(number)
+                self.locally.add(number)
             self.said.append(number)
             return
 
-    async def keep_saying(self, every: float) -> None:
-        while True:
+    async def keep_saying(self, every: float, enough: asyncio.Event) -> None:
+        while not enough.is_set():
             await self.say()
             await asyncio.sleep(every)
 
@@ -105,20 +105,19 @@ async def speaker(nodes: list[KanalProcess]) -> AsyncIterator[Speaker]:
 
 @asynccontextmanager
 async def talking(someone: Speaker, every: float) -> AsyncIterator[None]:
-    task = asyncio.create_task(someone.keep_saying(every))
-    try:
+    enough = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(someone.keep_saying(every, enough))
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        enough.set()  # not cancelled: a number whose answer nobody reads would have been said all the same
 
 
 async def test_a_rolling_restart_of_three_nodes_loses_nobody_and_nothing(start_nodes: StartNodes) -> None:  # F-RT-09
     raise_descriptor_limit()
     nodes = start_nodes(3)
-    swarm = Swarm([node.port for node in nodes], APP.key, CHANNEL, recover=True)
-    await swarm.grow(CLIENTS)
-    async with speaker(nodes) as someone:
+    everybody = Swarm([node.port for node in nodes], APP.key, CHANNEL, recover=True)
+    async with swarming(everybody) as (swarm,), speaker(nodes) as someone:
+        await swarm.grow(CLIENTS)
         await someone.say()
         await swarm.have_seen(0)
         moved: list[list[float]] = []
@@ -138,7 +137,6 @@ async def test_a_rolling_restart_of_three_nodes_loses_nobody_and_nothing(start_n
         assert client.seen == someone.said
     for times in moved:
         assert _peak(times, within=1.0) <= 2 * max(AT_MOST, len(times) / WINDOW), times
-    await swarm.close()
 
 
 def _peak(times: list[float], within: float) -> int:
@@ -151,31 +149,34 @@ async def test_a_redis_that_dies_under_load_costs_no_connection_and_what_is_said
     start_nodes: StartNodes, redis_server: Server
 ) -> None:  # F-RT-08
     nodes = start_nodes(2)
-    swarms = [Swarm([node.port], APP.key, CHANNEL, recover=False) for node in nodes]
-    for swarm in swarms:
-        await swarm.grow(50)
-    async with speaker(nodes) as someone:
+    here = [Swarm([node.port], APP.key, CHANNEL, recover=False) for node in nodes]
+    async with swarming(*here) as swarms, speaker(nodes) as someone:
+        for swarm in swarms:
+            await swarm.grow(50)
         await someone.say()
         for swarm in swarms:
             await swarm.have_seen(0)
         before = [_resident(node.pid) for node in nodes]
         async with talking(someone, every=0.01):
             redis_server.kill()
-            await until(lambda: len(someone.locally) >= 500)
+            await until(lambda: len(someone.locally) >= 200, within=PATIENCE)
             redis_server.restart()
             reached = len(someone.said)
-            await until(lambda: len(someone.said) > reached + 200 and someone.said[-1] not in someone.locally)
+            # Each node finds its way back by itself: the last few were taken by both.
+            await until(
+                lambda: len(someone.said) > reached + 100 and someone.locally.isdisjoint(someone.said[-20:]),
+                within=PATIENCE,
+            )
         await someone.say(nodes[0])
         assert someone.said[-1] not in someone.locally
         for swarm in swarms:
             await swarm.have_seen(someone.said[-1])
     for index, swarm in enumerate(swarms):
         assert not swarm.codes
-        here = {number for number in someone.locally if number % 2 == index}
+        said_here = {number for number in someone.locally if number % 2 == index}
         for client in swarm.clients:
-            assert here <= set(client.seen)
+            assert said_here <= set(client.seen)
             assert len(client.seen) == len(set(client.seen))
-        await swarm.close()
     assert all(_resident(node.pid) - start < 40_000 for node, start in zip(nodes, before, strict=True))
 
 
