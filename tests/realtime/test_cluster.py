@@ -11,6 +11,7 @@ import pytest
 from kanal.realtime.brokers.redis import RedisBroker
 from tests.realtime.harness import Client, hang_up
 from tests.realtime.node_control import Node
+from tests.realtime.node_process import COUNTED
 
 ROOM = "presence-room"
 
@@ -55,6 +56,20 @@ async def test_members_of_a_killed_node_leave_within_30_seconds_and_once(start: 
         await watcher.quiet()
     late = await member(one, "late")
     del late, victims
+
+
+async def test_a_killed_node_is_no_longer_counted(start: Callable[..., Node]) -> None:
+    async def counts(client: Client, expected: int) -> None:
+        while (await client.event("pusher_internal:subscription_count", "news"))["subscription_count"] != expected:
+            continue
+
+    one, two = start("one"), start("two")
+    clients = [await Client.open(node.port, COUNTED) for node in (one, two)]
+    for client in clients:
+        await client.subscribe("news")
+    await counts(clients[0], 2)
+    two.kill()
+    await counts(clients[0], 1)
 
 
 async def test_a_node_that_was_frozen_comes_back_with_its_members(start: Callable[..., Node]) -> None:

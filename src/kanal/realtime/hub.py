@@ -156,7 +156,8 @@ class Hub:
             if connection.app.id != old.id:
                 continue
             if new is not None:
-                connection.app = connection.machine.app = new
+                connection.app = new
+                connection.machine.app_changed(new)
             if failure is not None:
                 self.fail(connection, failure)
         for channel in list(self.channels.values()):

@@ -40,7 +40,7 @@ class Inlet:
         self._exchange = exchange
         self._reconciler = reconciler
 
-    def deliver(self, topic: str, payload: bytes, position: str | None = None) -> None:
+    def deliver(self, topic: str, payload: bytes, position: str | None) -> None:
         if topic == CONTROL_TOPIC:
             self._owner.orders.obey(payload)
         else:

@@ -137,6 +137,12 @@ class Machine:
             return (Send(frames.PING), Ping())
         return _NOTHING
 
+    def app_changed(self, app: App) -> None:
+        """Its limits hold from now on; what was granted before stays."""
+        if app.client_event_rate != self.app.client_event_rate:
+            self._bucket = None
+        self.app = app
+
     def joined(self, channel: str, data: bytes = frames.EMPTY) -> Sequence[Effect]:
         """The join asked for has happened; ``data`` is the presence data of the answer."""
         subscription = self.subscriptions.get(channel)
