@@ -9,7 +9,7 @@ import pytest
 from kanal.realtime.apps import App
 from kanal.realtime.protocol import errors
 from kanal.realtime.protocol.connection import PING_SLACK, Machine
-from kanal.realtime.protocol.effects import Broadcast, Close, Effect, Join, Leave, Ping, Send
+from kanal.realtime.protocol.effects import Broadcast, Close, Effect, Join, Leave, Ping, Recover, Send
 from kanal.realtime.protocol.signatures import sign_subscription
 
 APP = App(id="1", key="key", secret="secret")
@@ -143,6 +143,34 @@ class TestSubscribing:
 
     def test_an_invalid_name_is_an_error(self) -> None:
         assert "Invalid channel name" in error(machine().receive(subscription("no spaces"), 0.0))["message"]
+
+
+class TestRecovery:
+    KEPT = App(id="1", key="key", secret="secret", history_events=1)
+
+    @pytest.mark.parametrize(
+        ("asked", "understood"),
+        [
+            ({}, None),
+            ({"recover": False}, None),
+            ({"recover": True}, Recover(None)),
+            ({"last_event_id": "a-1"}, Recover("a-1")),
+            ({"recover": True, "last_event_id": ""}, Recover(None)),
+        ],
+    )
+    def test_a_client_begins_or_says_where_it_was(self, asked: dict[str, Any], understood: Recover | None) -> None:
+        it = machine(self.KEPT)
+        it.receive(message("pusher:subscribe", {"channel": "news", **asked}), 0.0)
+        assert it.subscriptions["news"].recover == understood
+
+    def test_without_history_it_is_ignored(self) -> None:
+        it = machine()
+        it.receive(message("pusher:subscribe", {"channel": "news", "recover": True, "last_event_id": "a-1"}), 0.0)
+        assert it.subscriptions["news"].recover is None
+
+    @pytest.mark.parametrize("asked", [{"recover": 1}, {"last_event_id": 7}])
+    def test_other_shapes_are_errors(self, asked: dict[str, Any]) -> None:
+        assert error(machine().receive(message("pusher:subscribe", {"channel": "news", **asked}), 0.0))["code"] is None
 
 
 class TestPresenceData:

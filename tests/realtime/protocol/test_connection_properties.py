@@ -67,8 +67,14 @@ class Lifetime(RuleBasedStateMachine):
         self.user: str | None = None
 
     def carry(self, effects: Any) -> None:
+        said: int | None = None
         for effect in effects:
             assert isinstance(effect, Effect)
+            if isinstance(effect, Send) and b"pusher:error" in effect.text:
+                said = json.loads(effect.text)["data"]["code"]
+            elif isinstance(effect, Close) and effect.code >= 4000:
+                assert effect.code == said, "pusher:error comes before the close frame"
+                assert effect.code < 4300, "pusher-js would stop for good"
             if isinstance(effect, Join):
                 assert effect.channel.text not in self.joined
                 self.joined.add(effect.channel.text)
@@ -96,6 +102,10 @@ class Lifetime(RuleBasedStateMachine):
         data = json.dumps({"id": user, "watchlist": ["2"]})
         content = {"auth": sign_user("k", "s", "1.1", data) if signed else "k:0", "user_data": data}
         self.carry(self.machine.receive(json.dumps({"event": "pusher:signin", "data": content}), self.now))
+
+    @rule(failure=st.sampled_from([errors.OverCapacity("full"), errors.Terminated(4009, "gone")]))
+    def fail(self, failure: errors.ConnectionClosed) -> None:
+        self.carry(self.machine.fail(failure))
 
     @rule(channel=st.sampled_from(CHANNELS))
     def unsubscribe(self, channel: str) -> None:
