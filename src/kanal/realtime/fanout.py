@@ -16,6 +16,9 @@ from kanal.realtime.connections import Connection
 from kanal.realtime.stats import AppStats
 
 GATHER = 0.001  # seconds that an event waits for others at most
+GATHER_BYTES = (
+    64 * 1024
+)  # of frames that wait together; more would come to a slow reader before anybody sees how slow it is
 
 
 class Audience:
@@ -133,12 +136,13 @@ class Audience:
 class FanOut:
     """Gathers what is published while events keep coming in, and for one turn of the loop at least.
 
-    Quiet, that is a few microseconds. Under load it ends after ``GATHER``: what comes in later is for the next write.
+    Quiet, that is a few microseconds. Under load it ends after ``GATHER`` or ``GATHER_BYTES``: what comes in later is for the next write.
     """
 
     def __init__(self) -> None:
         self._dirty: list[Audience] = []
         self._began = 0.0
+        self._bytes = 0
         self._grew = False  # since the last look
 
     def publish(self, audience: Audience, frame: bytes, skip: Iterable[Connection] = ()) -> None:
@@ -155,13 +159,15 @@ class FanOut:
                 audience.skips.setdefault(connection, []).append(len(audience.pending))
         audience.pending.append(frame)
         self._grew = True
+        self._bytes += len(frame)
 
     def _look(self) -> None:
-        if self._grew and time.perf_counter() - self._began < GATHER:
+        if self._grew and self._bytes < GATHER_BYTES and time.perf_counter() - self._began < GATHER:
             self._grew = False
             asyncio.get_running_loop().call_soon(self._look)
             return
         dirty = self._dirty
         self._dirty = []
+        self._bytes = 0
         for audience in dirty:
             audience.flush()

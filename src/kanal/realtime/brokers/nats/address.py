@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
-from kanal.realtime.brokers.redis.address import Address, parse_hosts
+from kanal.realtime.brokers.redis.address import Address, parse_hosts, split_hosts
 
 _QUERY = {"replicas", "token", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
@@ -26,7 +26,7 @@ class Options:
 
 def parse(url: str) -> Options:
     """Raises ``ValueError``, which never repeats a password."""
-    parts = urlsplit(url)
+    parts, netloc = split_hosts(url)
     query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     if unknown := sorted(query.keys() - _QUERY):
         raise ValueError(f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(_QUERY))}")
@@ -35,7 +35,7 @@ def parse(url: str) -> Options:
         raise ValueError("replicas is 1, 3 or 5")
     if parts.path.strip("/"):
         raise ValueError("nats:// takes no path")
-    userinfo, _, netloc = parts.netloc.rpartition("@")
+    userinfo, _, netloc = netloc.rpartition("@")
     username, _, password = userinfo.partition(":")
     context = ssl.create_default_context(cafile=query.get("ssl_ca_certs"))
     if "ssl_certfile" in query:

@@ -10,7 +10,7 @@ import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 _DEFAULT_PORTS = {"single": 6379, "sentinel": 26379, "cluster": 6379}
 _QUERY = {
@@ -65,11 +65,11 @@ class Options:
 
 def parse(url: str) -> Options:
     """Raises ``ValueError``, which never repeats a password."""
-    parts = urlsplit(url)
+    parts, netloc = split_hosts(url)
     query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     if unknown := sorted(query.keys() - _QUERY):
         raise ValueError(f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(_QUERY))}")
-    userinfo, _, netloc = parts.netloc.rpartition("@")
+    userinfo, _, netloc = netloc.rpartition("@")
     if parts.scheme == "unix":
         path = Address(unquote(parts.path), 0)
         return Options(Kind.SINGLE, (path,), _credentials(userinfo), database=_database([query.get("db", "0")]))
@@ -98,6 +98,13 @@ def parse(url: str) -> Options:
         service=service,
         tls=_tls(query) if family == "rediss" else None,
     )
+
+
+def split_hosts(url: str) -> tuple[SplitResult, str]:
+    """A URL without its host part, and that part: newer Pythons refuse several hosts when one is an IPv6 address."""
+    scheme, separator, rest = url.partition("://")
+    end = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
+    return urlsplit(f"{scheme}{separator}{rest[end:]}"), rest[:end]
 
 
 def parse_hosts(netloc: str, default_port: int) -> tuple[Address, ...]:
